@@ -4,7 +4,7 @@ use crate::cipher::BlockKey;
 use crate::identity::KeyPair;
 
 /// Public name of a space: the Ed25519 public key of its root. 64 hex digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Address(pub [u8; 32]); // Display/Debug/FromStr hex
 
 /// The creator's root pair; signs admin certificates only.

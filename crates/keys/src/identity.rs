@@ -3,7 +3,7 @@
 use crate::error::KeyError;
 
 /// 32 bytes that may be shared: of a person, a device, a space's admin.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct PublicKey(pub [u8; 32]); // Display/Debug/FromStr: 64 hex digits
 
 /// Ed25519 signature over `"cobox/1/<what>"`, a zero byte, then the message.
