@@ -1,0 +1,1 @@
+//! Append-only segment files: records, checksums, torn tails told from rot.
