@@ -1,1 +1,7 @@
-//! .
+//! Tables that can be thrown away and grown again from feeds.
+//!
+//! Not its job: knowing what the rows mean, or opening sealed blocks (views above do).
+
+pub mod indexer;
+pub mod journal;
+pub mod kv;
