@@ -1,0 +1,1 @@
+//! Files' bytes: packing into content blocks, runs, compression, de-duplication, reading ranges back.
