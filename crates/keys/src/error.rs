@@ -13,4 +13,12 @@ pub enum KeyError {
     /// Sealed to, or for, somebody else; or altered.
     #[error("this {0} cannot be opened with this key")]
     CannotOpen(&'static str),
+    /// Its format, or a field that must be understood, is newer than this program.
+    #[error("this {what} needs a newer program (format {format})")]
+    TooNew {
+        /// What was being read.
+        what: &'static str,
+        /// The format number it names.
+        format: u64,
+    },
 }

@@ -2,11 +2,19 @@
 //!
 //! Pure functions: no files, no network, no clocks. Not its job: deciding who is trusted,
 //! storing anything, talking to anybody.
+//!
+//! Order of the modules, top first; each imports only from those below it:
+//! `invite`, `certificate`, `derive`, `access`, `signed`, `identity`, `cipher`, `sodium`,
+//! `secret`, `cbor`, `error`. Every byte these modules write is in `docs/format.md`.
 
 pub mod access;
+pub mod cbor;
 pub mod certificate;
 pub mod cipher;
 pub mod derive;
 pub mod error;
 pub mod identity;
 pub mod invite;
+mod secret;
+pub mod signed;
+mod sodium;
