@@ -1,2 +1,33 @@
-//! .
-fn main() {}
+//! Project chores. `cargo xtask test` is the gate; `cargo xtask bench` measures beside other systems.
+//!
+//! Not its job: anything the program itself does.
+
+mod bench;
+mod gate;
+mod run;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask test [--quick]   install what tests need, then format, lint and every test
+cargo xtask bench [NAME...]  measure side by side with other systems (see bench/README.md)
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let outcome = match args.next().as_deref() {
+        Some("test") => gate::test(args.any(|arg| arg == "--quick")),
+        Some("bench") => bench::run(&args.collect::<Vec<_>>()),
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("xtask: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
