@@ -26,11 +26,24 @@ pub trait View: Send + 'static {
 pub struct Indexer;
 impl Indexer {
     /// Starts the thread: reads what was journaled and not applied, then follows the set's events. `kinds` are the feed kinds to journal.
-    pub fn start(db: Database, set: Arc<FeedSet>, kinds: Vec<u8>, views: Vec<Box<dyn View>>) -> Result<Indexer, ViewError> { unimplemented!() }
+    pub fn start(
+        db: Database,
+        set: Arc<FeedSet>,
+        kinds: Vec<u8>,
+        views: Vec<Box<dyn View>>,
+    ) -> Result<Indexer, ViewError> {
+        unimplemented!()
+    }
     /// Waits until the first `length` blocks of a feed are applied to every view.
-    pub fn wait_for(&self, feed: FeedKey, length: u64, timeout: Duration) -> Result<(), ViewError> { unimplemented!() }
+    pub fn wait_for(&self, feed: FeedKey, length: u64, timeout: Duration) -> Result<(), ViewError> {
+        unimplemented!()
+    }
     /// Waits until everything held now is applied.
-    pub fn catch_up(&self, timeout: Duration) -> Result<(), ViewError> { unimplemented!() }
+    pub fn catch_up(&self, timeout: Duration) -> Result<(), ViewError> {
+        unimplemented!()
+    }
     /// Applies what is there, makes rows durable and stops. Also on drop.
-    pub fn stop(&self) -> Result<(), ViewError> { unimplemented!() }
+    pub fn stop(&self) -> Result<(), ViewError> {
+        unimplemented!()
+    }
 }

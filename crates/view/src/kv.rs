@@ -1,7 +1,17 @@
 //! Rows: ordered byte keys to byte values in named tables, over a file or over memory. The narrow waist of every view.
+//!
+//! Not its job: what the rows mean, or when they are computed.
+
+mod base;
+mod database;
+mod engine;
+mod memory;
+mod sealing;
+
+pub use database::{Database, Options, Snapshot, Transaction};
+pub use memory::MemoryRows;
 
 use std::ops::Bound;
-use std::path::Path;
 
 /// Name of a table. Names are part of the format of the views file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -15,26 +25,46 @@ pub type Row = (Vec<u8>, Vec<u8>);
 #[non_exhaustive]
 pub enum ViewError {
     /// The table file.
-    #[error("the views file cannot be used: {0}")] Table(std::sync::Arc<str>),
+    #[error("the views file cannot be used: {0}")]
+    Table(std::sync::Arc<str>),
     /// A row that does not decode, or does not open with this key: rebuild.
-    #[error("a row of {0} is damaged")] Damaged(&'static str),
+    #[error("a row of {0} is damaged")]
+    Damaged(&'static str),
     /// The feed store below.
-    #[error(transparent)] Store(#[from] cobox_feed::store::StoreError),
-    /// The indexer has stopped.
-    #[error("the view is closed")] Closed,
+    #[error(transparent)]
+    Store(#[from] cobox_feed::store::StoreError),
+    /// The indexer has stopped, or the file under a picture was thrown away.
+    #[error("the view is closed")]
+    Closed,
     /// Waited too long.
-    #[error("the view did not catch up in time")] TimedOut,
+    #[error("the view did not catch up in time")]
+    TimedOut,
 }
 
 /// Reading rows.
 pub trait ReadRows {
     /// Value of a key.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError>;
-    /// Up to `limit` rows in key order.
-    fn range(&self, table: Table, from: Bound<&[u8]>, to: Bound<&[u8]>, limit: usize) -> Result<Vec<Row>, ViewError>;
+
+    /// Up to `limit` rows in key order. Bounds that cross each other hold nothing.
+    fn range(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, ViewError>;
+
     /// All rows whose key begins with `prefix` (bounded by `limit`).
-    fn prefix(&self, table: Table, prefix: &[u8], limit: usize) -> Result<Vec<Row>, ViewError> { unimplemented!() }
+    fn prefix(&self, table: Table, prefix: &[u8], limit: usize) -> Result<Vec<Row>, ViewError> {
+        let end = prefix_end(prefix);
+        let to = end
+            .as_deref()
+            .map_or(Bound::Unbounded, |end| Bound::Excluded(end));
+        self.range(table, Bound::Included(prefix), to, limit)
+    }
 }
+
 /// Changing rows.
 pub trait Rows: ReadRows {
     /// Sets.
@@ -42,31 +72,36 @@ pub trait Rows: ReadRows {
     /// Removes.
     fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), ViewError>;
 }
-/// Rows in memory: for tests, models, and the space as of a time.
-#[derive(Clone, Debug, Default)]
-pub struct MemoryRows { tables: std::collections::BTreeMap<(Table, Vec<u8>), Vec<u8>> }
 
-/// One file of tables (redb) per space. Cheap to clone.
-#[derive(Clone)]
-pub struct Database;
-/// A consistent picture of the file; implements `ReadRows`.
-pub struct Snapshot;
-/// All changes of one transaction; implements `Rows`; dropped without commit = nothing happened.
-pub struct Transaction;
-impl Database {
-    /// Opens or creates; a file that cannot be opened is moved aside and begun anew (views are disposable). Values are sealed at rest under `key`
-    /// (keys of rows are the caller's care: they must name nothing).
-    pub fn open(path: &Path, key: cobox_keys::cipher::BlockKey) -> Result<Database, ViewError> { unimplemented!() }
-    /// In memory, for tests.
-    pub fn in_memory() -> Database { unimplemented!() }
-    /// A picture of now.
-    pub fn snapshot(&self) -> Result<Snapshot, ViewError> { unimplemented!() }
-    /// The one writer.
-    pub fn begin(&self) -> Result<Transaction, ViewError> { unimplemented!() }
-    /// Makes everything committed so far durable.
-    pub fn flush(&self) -> Result<(), ViewError> { unimplemented!() }
+/// The smallest key after all keys that begin with `prefix`; none if there is no such key.
+fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != 0xff)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
 }
-impl Transaction {
-    /// Visible to later snapshots at once; durable at the next `Database::flush` (a crash before falls back to an earlier commit, never to half of one).
-    pub fn commit(self) -> Result<(), ViewError> { unimplemented!() }
+
+/// True when no key can lie between the bounds; the ordered maps below panic on some of these.
+fn is_empty_range(from: Bound<&[u8]>, to: Bound<&[u8]>) -> bool {
+    use Bound::{Excluded, Included, Unbounded};
+    match (from, to) {
+        (Unbounded, _) | (_, Unbounded) => false,
+        (Included(from), Included(to)) => from > to,
+        (Included(from), Excluded(to))
+        | (Excluded(from), Included(to))
+        | (Excluded(from), Excluded(to)) => from >= to,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefix_end_skips_full_bytes() {
+        assert_eq!(prefix_end(b"ab"), Some(b"ac".to_vec()));
+        assert_eq!(prefix_end(b"a\xff\xff"), Some(b"b".to_vec()));
+        assert_eq!(prefix_end(b"\xff\xff"), None);
+        assert_eq!(prefix_end(b""), None);
+    }
 }

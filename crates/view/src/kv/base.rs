@@ -1,0 +1,156 @@
+//! Committed rows as of one moment, and changes laid over them.
+
+use super::engine::{definition, guarded, table_error};
+use super::sealing::Sealing;
+use super::{Row, Table, ViewError, is_empty_range};
+use redb::{AccessGuard, ReadOnlyTable, ReadableDatabase, TableError};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::iter::Peekable;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, PoisonError};
+
+type FileTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+/// Committed rows as of one moment. Tables are opened on first use and kept.
+pub(super) struct BaseRows {
+    read: redb::ReadTransaction,
+    /// None: the table does not exist.
+    tables: Mutex<BTreeMap<Table, Option<Arc<FileTable>>>>,
+    sealing: Arc<Sealing>,
+}
+
+impl BaseRows {
+    pub(super) fn new(engine: &redb::Database, sealing: &Arc<Sealing>) -> Result<Self, ViewError> {
+        let read = guarded(|| engine.begin_read().map_err(table_error))?;
+        Ok(Self {
+            read,
+            tables: Mutex::default(),
+            sealing: sealing.clone(),
+        })
+    }
+
+    fn table(&self, table: Table) -> Result<Option<Arc<FileTable>>, ViewError> {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = tables.get(&table) {
+            return Ok(open.clone());
+        }
+        let open = match self.read.open_table(definition(table)) {
+            Ok(open) => Some(Arc::new(open)),
+            Err(TableError::TableDoesNotExist(_)) => None,
+            Err(error) => return Err(table_error(error)),
+        };
+        tables.insert(table, open.clone());
+        Ok(open)
+    }
+
+    pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+        guarded(|| {
+            let Some(rows) = self.table(table)? else {
+                return Ok(None);
+            };
+            let stored = rows.get(key).map_err(table_error)?;
+            stored
+                .map(|stored| self.sealing.open(table, stored.value()))
+                .transpose()
+        })
+    }
+
+    pub(super) fn iter(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+    ) -> Result<BaseIter<'_>, ViewError> {
+        let rows = if is_empty_range(from, to) {
+            None
+        } else {
+            self.table(table)?
+        };
+        let range = rows.map(|rows| rows.range::<&[u8]>((from, to))).transpose();
+        Ok(BaseIter {
+            range: range.map_err(table_error)?,
+            opener: Some((table, &self.sealing)),
+        })
+    }
+}
+
+/// Committed rows in key order; values stay sealed until they are asked for.
+pub(super) struct BaseIter<'a> {
+    range: Option<redb::Range<'static, &'static [u8], &'static [u8]>>,
+    opener: Option<(Table, &'a Sealing)>,
+}
+
+/// A value as it lies in the file.
+pub(super) struct Stored<'a> {
+    value: AccessGuard<'static, &'static [u8]>,
+    table: Table,
+    sealing: &'a Sealing,
+}
+
+impl BaseIter<'_> {
+    pub(super) fn nothing() -> Self {
+        Self {
+            range: None,
+            opener: None,
+        }
+    }
+}
+
+impl<'a> Iterator for BaseIter<'a> {
+    type Item = Result<(Vec<u8>, Stored<'a>), ViewError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (table, sealing) = self.opener?;
+        let row = self.range.as_mut()?.next()?;
+        Some(row.map_err(table_error).map(|(key, value)| {
+            (
+                key.value().to_vec(),
+                Stored {
+                    value,
+                    table,
+                    sealing,
+                },
+            )
+        }))
+    }
+}
+
+/// Committed rows with the changes laid over them, in key order.
+pub(super) fn merge<'r, 'c>(
+    base: BaseIter<'r>,
+    changed: impl Iterator<Item = (&'c Vec<u8>, &'c Option<Vec<u8>>)>,
+    limit: usize,
+) -> Result<Vec<Row>, ViewError> {
+    let (mut base, mut changed) = (base.peekable(), changed.peekable());
+    let mut rows = Vec::new();
+    while rows.len() < limit {
+        let order = match (base.peek(), changed.peek()) {
+            (None, None) => break,
+            (Some(Ok((key, _))), Some((changed, _))) => key.cmp(changed),
+            (Some(_), _) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+        };
+        let row = if order == Ordering::Less {
+            take_base(&mut base)?
+        } else {
+            if order == Ordering::Equal {
+                base.next();
+            }
+            changed
+                .next()
+                .and_then(|(key, value)| Some((key.clone(), value.clone()?)))
+        };
+        rows.extend(row);
+    }
+    Ok(rows)
+}
+
+fn take_base(base: &mut Peekable<BaseIter<'_>>) -> Result<Option<Row>, ViewError> {
+    let Some(row) = base.next() else {
+        return Ok(None);
+    };
+    let (key, stored) = row?;
+    let value = stored.sealing.open(stored.table, stored.value.value())?;
+    Ok(Some((key, value)))
+}

@@ -1,0 +1,56 @@
+//! Rows in memory: the plain twin of the file.
+
+use super::{ReadRows, Row, Rows, Table, ViewError, is_empty_range};
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+/// Rows in memory: for tests, models, and the space as of a time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryRows {
+    tables: BTreeMap<Table, BTreeMap<Vec<u8>, Vec<u8>>>,
+}
+
+impl ReadRows for MemoryRows {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+        Ok(self
+            .tables
+            .get(&table)
+            .and_then(|rows| rows.get(key))
+            .cloned())
+    }
+
+    fn range(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, ViewError> {
+        let Some(rows) = self.tables.get(&table) else {
+            return Ok(Vec::new());
+        };
+        if is_empty_range(from, to) {
+            return Ok(Vec::new());
+        }
+        Ok(rows
+            .range::<[u8], _>((from, to))
+            .take(limit)
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect())
+    }
+}
+
+impl Rows for MemoryRows {
+    fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), ViewError> {
+        let rows = self.tables.entry(table).or_default();
+        rows.insert(key.to_vec(), value.to_vec());
+        Ok(())
+    }
+
+    fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), ViewError> {
+        if let Some(rows) = self.tables.get_mut(&table) {
+            rows.remove(key);
+        }
+        Ok(())
+    }
+}
