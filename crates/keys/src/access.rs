@@ -146,3 +146,47 @@ impl FromStr for Address {
         parse_hex(text, "address").map(Self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vectors::fixed;
+
+    #[test]
+    fn secrets_weaken_as_documented() {
+        let key = EncryptionKey::from_bytes(&fixed("derivations", "encryption_key"));
+        let read = key.read_key();
+        assert_eq!(*read.expose(), fixed("derivations", "read_key"));
+        assert_eq!(
+            *key.writer_pair().expose_seed(),
+            fixed("derivations", "writer_seed")
+        );
+        let block_key = read.block_key(&fixed("derivations", "feed_key"));
+        assert_eq!(*block_key.expose(), fixed("derivations", "block_key"));
+        assert_eq!(read.hash_key("chunks"), fixed("derivations", "hash_key"));
+    }
+
+    #[test]
+    fn macs_are_as_documented() {
+        let access = Address(fixed("derivations", "address")).access_secret();
+        assert_eq!(
+            access.mac("topic", &[b"ab", b"", b"c"]),
+            fixed("derivations", "mac")
+        );
+    }
+
+    #[test]
+    fn parts_of_a_mac_do_not_run_together() {
+        let access = Address([1; 32]).access_secret();
+        let macs = [
+            access.mac("topic", &[b"ab", b"c"]),
+            access.mac("topic", &[b"a", b"bc"]),
+            access.mac("topic", &[b"abc"]),
+            access.mac("topica", &[b"bc"]),
+            access.mac("topic", &[b"abc", b""]),
+        ];
+        for (index, mac) in macs.iter().enumerate() {
+            assert!(!macs[index + 1..].contains(mac), "{index}");
+        }
+    }
+}

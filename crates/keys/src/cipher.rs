@@ -93,3 +93,92 @@ impl BlockKey {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vectors::{bytes, fixed};
+    use proptest::prelude::*;
+
+    fn key() -> BlockKey {
+        BlockKey::from_bytes(&fixed("primitives", "key"))
+    }
+
+    #[test]
+    fn a_block_is_libsodiums_secretbox() {
+        let nonce = fixed("primitives", "nonce");
+        for (name, plaintext) in [
+            ("secretbox", bytes("primitives", "message")),
+            ("secretbox_empty", vec![]),
+        ] {
+            let theirs = bytes("primitives", name);
+            assert_eq!(key().seal_with_nonce(&nonce, &plaintext), theirs, "{name}");
+            assert_eq!(key().open(&theirs), Ok(plaintext), "{name}");
+        }
+        let large = key().seal_with_nonce(&nonce, &[0; 65536]);
+        assert_eq!(
+            crate::sodium::hash(&large),
+            fixed("primitives", "secretbox_64k_hash")
+        );
+    }
+
+    #[test]
+    fn a_nonce_is_not_used_twice() {
+        assert_ne!(key().seal(b"same"), key().seal(b"same"));
+    }
+
+    #[test]
+    fn nothing_is_left_in_the_buffer_of_a_block_that_does_not_open() {
+        let mut buffer = b"earlier".to_vec();
+        let mut sealed = key().seal(b"secret");
+        sealed[OVERHEAD] ^= 1;
+        assert_eq!(
+            key().open_into(&sealed, &mut buffer),
+            Err(KeyError::CannotOpen("block"))
+        );
+        assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn a_buffer_is_used_again_without_growing() {
+        let mut buffer = Vec::with_capacity(100);
+        let place = buffer.as_ptr();
+        key()
+            .open_into(&key().seal(&[7; 100]), &mut buffer)
+            .unwrap();
+        assert_eq!(
+            (buffer.as_slice(), buffer.as_ptr()),
+            ([7; 100].as_slice(), place)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_sealed_opens(plaintext in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let sealed = key().seal(&plaintext);
+            prop_assert_eq!(sealed.len(), plaintext.len() + OVERHEAD);
+            prop_assert_eq!(key().open(&sealed), Ok(plaintext));
+        }
+
+        #[test]
+        fn one_flipped_bit_and_it_stays_shut(
+            plaintext in proptest::collection::vec(any::<u8>(), 0..300),
+            place in any::<prop::sample::Index>(),
+            bit in 0u8..8,
+        ) {
+            let mut sealed = key().seal(&plaintext);
+            let place = place.index(sealed.len());
+            sealed[place] ^= 1u8 << bit;
+            prop_assert_eq!(key().open(&sealed), Err(KeyError::CannotOpen("block")));
+        }
+
+        #[test]
+        fn cut_or_foreign_blocks_stay_shut(sealed in proptest::collection::vec(any::<u8>(), 0..99)) {
+            let refused = match sealed.len() {
+                0..OVERHEAD => KeyError::Malformed("block"),
+                _ => KeyError::CannotOpen("block"),
+            };
+            prop_assert_eq!(key().open(&sealed), Err(refused));
+        }
+    }
+}

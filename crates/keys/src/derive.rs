@@ -81,3 +81,55 @@ impl FeedKind {
         Self::ALL.get(usize::from(byte)).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vectors::{entry, fixed, unhex};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn children_are_as_documented() {
+        let parent = ParentKey::from_bytes(&fixed("derivations", "parent"));
+        assert_eq!(
+            *parent.device_key().expose_seed(),
+            fixed("derivations", "device_seed")
+        );
+        let address = Address(fixed("derivations", "address"));
+        let incarnation = Incarnation(fixed("derivations", "incarnation"));
+        for kind in FeedKind::ALL {
+            let epoch = fixed("derivations", "epoch");
+            let pair = parent.feed_key_pair(&address, &epoch, &incarnation, kind);
+            let theirs = unhex(&entry("derivations", "feed_seeds")[kind as usize]);
+            assert_eq!(pair.expose_seed().as_slice(), theirs);
+        }
+    }
+
+    #[test]
+    fn whatever_differs_gives_another_feed() {
+        let mut keys = BTreeSet::new();
+        for (parent, address, epoch, life) in [
+            (1, 2, 3, 4),
+            (9, 2, 3, 4),
+            (1, 9, 3, 4),
+            (1, 2, 9, 4),
+            (1, 2, 3, 9),
+        ] {
+            let parent = ParentKey::from_bytes(&[parent; 32]);
+            let life = Incarnation([life; 16]);
+            for kind in FeedKind::ALL {
+                let pair = parent.feed_key_pair(&Address([address; 32]), &[epoch; 32], &life, kind);
+                keys.insert(pair.public());
+            }
+        }
+        assert_eq!(keys.len(), 15);
+    }
+
+    #[test]
+    fn kinds_are_known_by_their_byte() {
+        for kind in FeedKind::ALL {
+            assert_eq!(FeedKind::from_u8(kind as u8), Some(kind));
+        }
+        assert_eq!(FeedKind::from_u8(3), None);
+    }
+}

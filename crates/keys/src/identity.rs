@@ -191,3 +191,32 @@ impl FromStr for PublicKey {
         parse_hex(text, "public key").map(Self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vectors::{bytes, fixed};
+
+    #[test]
+    fn signatures_are_libsodiums() {
+        let pair = KeyPair::from_seed(&fixed("primitives", "key"));
+        let message = bytes("primitives", "message");
+        assert_eq!(pair.public().0, fixed("primitives", "ed25519_public"));
+        let signature = pair.sign("test", &message);
+        assert_eq!(signature.0, fixed("primitives", "ed25519_signature"));
+        assert_eq!(pair.public().verify("test", &message, &signature), Ok(()));
+    }
+
+    #[test]
+    fn storage_keys_are_as_documented() {
+        let person = Identity::from_seed(&fixed("derivations", "person"));
+        assert_eq!(
+            *person.storage_key("rows").expose(),
+            fixed("derivations", "storage_key")
+        );
+        assert_ne!(
+            person.storage_key("rows").expose(),
+            person.storage_key("row").expose()
+        );
+    }
+}

@@ -5,7 +5,7 @@
 //!
 //! Order of the modules, top first; each imports only from those below it:
 //! `invite`, `certificate`, `derive`, `access`, `signed`, `identity`, `cipher`, `sodium`,
-//! `secret`, `cbor`, `error`. Every byte these modules write is in `docs/format.md`.
+//! `secret`, `cbor`, `error`, and for tests `vectors`. Every byte these modules write is in `docs/format.md`.
 
 pub mod access;
 pub mod cbor;
@@ -18,3 +18,5 @@ pub mod invite;
 mod secret;
 pub mod signed;
 mod sodium;
+#[cfg(test)]
+mod vectors;

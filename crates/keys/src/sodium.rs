@@ -94,3 +94,60 @@ pub(crate) fn secret_to_x25519(seed: &[u8; 32], public: &[u8; 32]) -> Secret {
     pair[32..].copy_from_slice(public);
     Secret::filled(|x25519| crypto_sign_ed25519_sk_to_curve25519(x25519, &pair))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vectors::{bytes, entry, fixed, unhex};
+
+    #[test]
+    fn kdf_is_libsodiums() {
+        let key = fixed("primitives", "key");
+        for vector in entry("primitives", "kdf").as_array().unwrap() {
+            let context = vector["context"]
+                .as_str()
+                .unwrap()
+                .as_bytes()
+                .try_into()
+                .unwrap();
+            let subkey = kdf(&key, context, vector["id"].as_u64().unwrap());
+            assert_eq!(subkey.expose().as_slice(), unhex(&vector["subkey"]));
+        }
+    }
+
+    #[test]
+    fn generichash_is_libsodiums() {
+        let message = bytes("primitives", "message");
+        assert_eq!(hash(&message), fixed("primitives", "generichash"));
+        let (key, mut keyed) = (fixed::<32>("primitives", "key"), [0; 32]);
+        let mut state = crypto_generichash_init(Some(&key), 32).unwrap();
+        crypto_generichash_update(&mut state, &message);
+        crypto_generichash_final(state, &mut keyed).unwrap();
+        assert_eq!(keyed, fixed("primitives", "generichash_keyed"));
+    }
+
+    #[test]
+    fn keys_convert_to_x25519_as_in_libsodium() {
+        let (seed, public) = (
+            fixed("primitives", "key"),
+            fixed("primitives", "ed25519_public"),
+        );
+        assert_eq!(
+            to_x25519(&public),
+            Some(fixed("primitives", "x25519_public"))
+        );
+        let secret = secret_to_x25519(&seed, &public);
+        assert_eq!(*secret.expose(), fixed("primitives", "x25519_secret"));
+    }
+
+    #[test]
+    fn libsodiums_sealed_boxes_open() {
+        let (seed, public) = (
+            fixed("primitives", "key"),
+            fixed("primitives", "ed25519_public"),
+        );
+        let open = |name| open_sealed_box(&bytes("primitives", name), &public, &seed);
+        assert_eq!(*open("sealed").unwrap(), bytes("primitives", "message"));
+        assert_eq!(*open("sealed_empty").unwrap(), b"");
+    }
+}
