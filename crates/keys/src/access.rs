@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use data_encoding::HEXLOWER;
+use subtle::ConstantTimeEq;
 
 use crate::cipher::BlockKey;
 use crate::error::KeyError;
@@ -116,7 +117,7 @@ impl Address {
 
 impl AccessSecret {
     /// Keyed BLAKE2b-256 over the parts (each length-prefixed) for one purpose: session proofs,
-    /// beacon tags, topics. Compare proofs in constant time.
+    /// beacon tags, topics. To check one that somebody sent, use [`AccessSecret::check_mac`].
     pub fn mac(&self, purpose: &'static str, parts: &[&[u8]]) -> [u8; 32] {
         let mut framed = Vec::new();
         for part in std::iter::once(&purpose.as_bytes()).chain(parts) {
@@ -124,6 +125,11 @@ impl AccessSecret {
             framed.extend_from_slice(part);
         }
         *sodium::keyed_hash(self.0.expose(), "mac", &[&framed]).expose()
+    }
+
+    /// Whether `claimed` is that MAC; takes the same time wherever it differs.
+    pub fn check_mac(&self, purpose: &'static str, parts: &[&[u8]], claimed: &[u8; 32]) -> bool {
+        self.mac(purpose, parts).ct_eq(claimed).into()
     }
 }
 

@@ -8,6 +8,7 @@
 use std::convert::Infallible;
 
 use minicbor::{Decoder, Encoder, encode};
+use zeroize::Zeroize;
 
 use crate::error::KeyError;
 
@@ -31,8 +32,13 @@ pub struct Record {
 impl Record {
     /// Begins with field 0, the format number.
     pub fn new(format: u64) -> Self {
+        Self::with_capacity(format, 0)
+    }
+
+    /// The same with room for so many bytes: a record with secrets in it must not have to move.
+    pub fn with_capacity(format: u64, bytes: usize) -> Self {
         let record = Self {
-            fields: Encoder::new(Vec::new()),
+            fields: Encoder::new(Vec::with_capacity(bytes)),
             count: 0,
             last_key: 0,
         };
@@ -86,10 +92,12 @@ impl Record {
 
     /// The record's bytes.
     pub fn finish(self) -> Vec<u8> {
-        let mut whole = Encoder::new(Vec::new());
+        let mut fields = self.fields.into_writer();
+        let mut whole = Encoder::new(Vec::with_capacity(fields.len() + 9));
         whole.map(self.count).expect("memory takes every byte");
         let mut whole = whole.into_writer();
-        whole.extend_from_slice(self.fields.writer());
+        whole.extend_from_slice(&fields);
+        fields.zeroize();
         whole
     }
 }

@@ -219,4 +219,22 @@ mod tests {
             person.storage_key("row").expose()
         );
     }
+
+    /// Of the 19 numbers from p to 2^255 - 1, some name a point that has a shorter name as well.
+    #[test]
+    fn a_key_has_one_name() {
+        let names = (0xed..=0xff).flat_map(|low| [0x7f, 0xff].map(|high| (low, high)));
+        let long_names = names.map(|(low, high)| {
+            let mut name = [0xff; 32];
+            (name[0], name[31]) = (low, high);
+            PublicKey(name)
+        });
+        let (mut taken_by_the_engine, mut ours) = (0, 0);
+        for name in long_names {
+            taken_by_the_engine += u32::from(VerifyingKey::from_bytes(&name.0).is_ok());
+            ours += u32::from(name.verifying_key().is_some());
+        }
+        assert!(taken_by_the_engine > 0, "or else the check is not needed");
+        assert_eq!(ours, 0);
+    }
 }

@@ -22,7 +22,7 @@ pub struct Signed<'b> {
 /// Signs `statement` as one of kind `what` and puts the two together.
 pub fn sign(pair: &KeyPair, what: &'static str, statement: &[u8]) -> Vec<u8> {
     let signature = pair.sign(what, statement);
-    let mut wire = Encoder::new(Vec::new());
+    let mut wire = Encoder::new(Vec::with_capacity(statement.len() + 80));
     let written = wire
         .array(2)
         .and_then(|wire| wire.bytes(statement))

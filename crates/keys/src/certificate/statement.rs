@@ -11,7 +11,7 @@ use crate::signed;
 
 /// Longest admin or feed certificate, in bytes.
 pub const MAX_CERTIFICATE: usize = 4096;
-/// Longest epoch certificate, in bytes: room for [`MAX_CLOSED`] closed feeds.
+/// Longest epoch certificate, in bytes: room for 4096 closed feeds.
 pub const MAX_EPOCH_CERTIFICATE: usize = 512 * 1024;
 /// Parents one epoch may join.
 pub(super) const MAX_PARENTS: usize = 64;

@@ -126,3 +126,50 @@ fn sum(body: &[u8]) -> [u8; SUM] {
 fn first<const N: usize>(hash: [u8; 32]) -> [u8; N] {
     std::array::from_fn(|index| hash[index])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READER: PublicKey = PublicKey([5; 32]);
+
+    #[test]
+    fn a_box_is_read_back_whatever_its_length() {
+        for length in BOX_KEY..BOX_KEY + 20 {
+            let sealed = vec![7; length];
+            let code = write(&sealed, &READER).unwrap();
+            assert_eq!(read(&code, &READER), Ok(sealed));
+        }
+    }
+
+    #[test]
+    fn the_longest_code_and_one_more() {
+        let longest = MAX_CODE - AROUND;
+        let code = write(&vec![0; longest], &READER).unwrap();
+        assert_eq!(read(&code, &READER).map(|sealed| sealed.len()), Ok(longest));
+        let refused = write(&vec![0; longest + 1], &READER);
+        assert_eq!(refused, Err(InviteError::TooLong("invite")));
+    }
+
+    /// A later format may put anything behind the first five bytes, but not change those.
+    #[test]
+    fn a_code_of_a_later_format_says_so() {
+        let start = [2, 30, 0];
+        let bytes = [&start[..], &header_check(&start), &[0; 25]].concat();
+        let code = format!("{PREFIX}{}", BASE32_NOPAD.encode(&bytes));
+        assert_eq!(read(&code, &READER), Err(InviteError::TooNew));
+        assert_eq!(
+            read(&code[..code.len() - 1], &READER),
+            Err(InviteError::Truncated)
+        );
+    }
+
+    #[test]
+    fn a_code_too_short_for_any_box_is_refused() {
+        let start = [FORMAT, AROUND as u8, 0];
+        let mut bytes = [&start[..], &header_check(&start), &[0; TAG]].concat();
+        bytes.extend_from_slice(&sum(&bytes));
+        let code = format!("{PREFIX}{}", BASE32_NOPAD.encode(&bytes));
+        assert_eq!(read(&code, &READER), Err(InviteError::Tampered));
+    }
+}

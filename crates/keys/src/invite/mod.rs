@@ -4,6 +4,8 @@
 //! its job: whether an invite has expired or was used before; there is no clock and no store here.
 
 mod code;
+#[cfg(test)]
+mod tests;
 
 use crate::access::{Address, EncryptionKey, ReadKey};
 use crate::cbor::{self, Fields, Record};
@@ -176,7 +178,7 @@ impl Invite {
             Grant::Read(key) => (READ, key.expose()),
             Grant::Write(key) => (WRITE, key.expose()),
         };
-        let mut record = Record::new(FORMAT)
+        let mut record = Record::with_capacity(FORMAT, self.room())
             .bytes(1, &recipient.0)
             .bytes(2, &inviter.public_key().0)
             .bytes(3, &self.address.0)
@@ -197,6 +199,16 @@ impl Invite {
             });
         }
         record.finish()
+    }
+
+    /// More than the statement will take.
+    fn room(&self) -> usize {
+        let lists = self
+            .certificates
+            .iter()
+            .map(Vec::len)
+            .chain(self.hints.iter().map(String::len));
+        512 + self.name.len() + lists.map(|length| length + 9).sum::<usize>()
     }
 
     /// The invite and whom it names as its recipient.
