@@ -9,7 +9,9 @@ pub mod flat;
 mod head;
 mod node;
 mod proof;
+mod prove;
 mod signature;
+mod verify;
 
 pub use batch::{MerkleBatch, levels_missing, roots_at};
 pub use envelope::{Envelope, Share};
@@ -19,4 +21,6 @@ pub use proof::{
     BlockProof, HashProof, MAX_BLOCK, Proof, ProofError, Request, SeekProof, UntrustedProof,
     UpgradeProof, flags,
 };
+pub use prove::{ProveError, prove};
 pub use signature::{SignError, manifest_fits, verify_head};
+pub use verify::{Known, verify, verify_all};
