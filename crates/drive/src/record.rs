@@ -6,7 +6,10 @@
 mod block;
 mod cbor;
 
-pub use block::{MetadataBlock, decode_block, decode_claim, encode_claim, encode_commit};
+pub use block::{
+    MAX_MESSAGE, MetadataBlock, decode_block, decode_claim, decode_message, encode_claim,
+    encode_commit, encode_message,
+};
 pub(crate) use cbor::{Reader, Writer};
 pub use cbor::{decode_runs, encode_runs};
 

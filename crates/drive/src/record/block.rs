@@ -10,6 +10,7 @@ const LAST: u8 = 1;
 const FIRST: u8 = 2;
 const LZ4: u8 = 4;
 const CLAIM: u8 = 8;
+const MESSAGE: u8 = 16;
 /// Format, flags, payload length.
 const FRAME: usize = 6;
 const MIN_CLASS: usize = 512;
@@ -212,6 +213,26 @@ pub fn decode_claim(plaintext: &[u8]) -> Result<Vec<u8>, RecordError> {
     match unframe(plaintext)? {
         (CLAIM, claim) => Ok(claim.to_vec()),
         _ => Err(RecordError::Malformed("claim block")),
+    }
+}
+
+/// Longest message that fits one block.
+pub const MAX_MESSAGE: usize = MAX_PAYLOAD;
+
+/// Plaintext of one block of a log feed: a message in the same frame and the same size classes, so that a log looks like
+/// metadata from outside. Fails above [`MAX_MESSAGE`].
+pub fn encode_message(message: &[u8]) -> Result<Vec<u8>, RecordError> {
+    match message.len() > MAX_MESSAGE {
+        true => Err(RecordError::TooLarge("message")),
+        false => Ok(frame(MESSAGE, message)),
+    }
+}
+
+/// The message in an opened block of a log feed.
+pub fn decode_message(plaintext: &[u8]) -> Result<Vec<u8>, RecordError> {
+    match unframe(plaintext)? {
+        (MESSAGE, message) => Ok(message.to_vec()),
+        _ => Err(RecordError::Malformed("message block")),
     }
 }
 

@@ -384,6 +384,18 @@ fn a_bomb_is_refused_before_it_is_unpacked() {
 }
 
 #[test]
+fn messages_read_back_in_their_class_and_are_no_claims() -> Result<(), RecordError> {
+    let block = encode_message(b"hello")?;
+    assert_eq!(block.len(), 512);
+    assert_eq!(decode_message(&block)?, b"hello");
+    assert!(decode_claim(&block).is_err());
+    assert!(decode_message(&encode_claim(b"claim")).is_err());
+    assert_eq!(encode_message(&[7; MAX_MESSAGE])?.len(), 64 * 1024);
+    assert!(encode_message(&[7; MAX_MESSAGE + 1]).is_err());
+    Ok(())
+}
+
+#[test]
 fn claims_read_back_and_padding_is_checked() -> Result<(), RecordError> {
     let mut block = encode_claim(b"signed claim");
     assert_eq!(block.len(), 512);
