@@ -29,8 +29,8 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "drive",
         &[
-            "lib", "export", "import", "drive", "handle", "tree", "merge", "content", "record",
-            "version", "path",
+            "lib", "export", "import", "drive", "handle", "tree", "merge", "content", "error",
+            "record", "version", "path",
         ],
     ),
     ("view", &["lib", "indexer", "kv", "journal"]),

@@ -4,6 +4,7 @@
 
 pub mod content;
 pub mod drive;
+pub mod error;
 pub mod export;
 pub mod handle;
 pub mod import;

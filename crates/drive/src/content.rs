@@ -1,1 +1,0 @@
-//! Files' bytes: packing into content blocks, runs, compression, de-duplication, reading ranges back.

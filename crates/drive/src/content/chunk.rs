@@ -1,0 +1,66 @@
+//! Content-defined chunks: FastCDC (Xia et al., 2020) over a stream, without copying more than a buffer's rest.
+
+use bytes::Bytes;
+use fastcdc::v2020::FastCDC;
+use std::io::{ErrorKind, Read, Result};
+
+/// Smallest chunk, save for a file's last.
+pub const MIN: usize = 64 << 10;
+/// Aimed at.
+pub const AVERAGE: usize = 256 << 10;
+/// Largest chunk.
+pub const MAX: usize = 1 << 20;
+/// Bytes read at a time; a cut needs `MAX` bytes of sight, so up to that much is copied over per buffer.
+const BUFFER: usize = 4 << 20;
+
+/// Cuts a stream into chunks; cut points depend on the bytes alone.
+pub struct Chunker<R> {
+    source: R,
+    buffer: Bytes,
+    ended: bool,
+}
+
+impl<R: Read> Chunker<R> {
+    /// Over a source read to its end.
+    pub fn new(source: R) -> Self {
+        Self {
+            source,
+            buffer: Bytes::new(),
+            ended: false,
+        }
+    }
+
+    /// The next chunk, none at the end.
+    pub fn next(&mut self) -> Result<Option<Bytes>> {
+        if self.buffer.len() < MAX && !self.ended {
+            self.refill()?;
+        }
+        if self.buffer.is_empty() {
+            return Ok(None);
+        }
+        let (_, end) = FastCDC::new(&self.buffer, MIN, AVERAGE, MAX).cut(0, self.buffer.len());
+        Ok(Some(self.buffer.split_to(end.clamp(1, self.buffer.len()))))
+    }
+
+    fn refill(&mut self) -> Result<()> {
+        let mut buffer = Vec::with_capacity(BUFFER);
+        buffer.extend_from_slice(&self.buffer);
+        let room = (BUFFER - buffer.len()) as u64;
+        let read = fill(&mut self.source, &mut buffer, room)?;
+        self.ended = read < room;
+        self.buffer = buffer.into();
+        Ok(())
+    }
+}
+
+/// Appends up to `limit` bytes; fewer only at the source's end.
+pub fn fill(source: &mut impl Read, buffer: &mut Vec<u8>, limit: u64) -> Result<u64> {
+    let mut limited = source.take(limit);
+    loop {
+        match limited.read_to_end(buffer) {
+            Ok(_) => return Ok(limit - limited.limit()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What can go wrong with a drive call, in words for people.
+
+use crate::path::PathError;
+use cobox_feed::store::StoreError;
+use cobox_view::kv::ViewError;
+use std::path::PathBuf;
+
+/// What can go wrong with a drive call; each says what it means for the data.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum DriveError {
+    /// No such file or folder.
+    #[error("there is nothing at {0}")]
+    NotFound(String),
+    /// Something is there already.
+    #[error("{0} exists already")]
+    Exists(String),
+    /// A folder is needed.
+    #[error("{0} is not a folder")]
+    NotAFolder(String),
+    /// A file is needed.
+    #[error("{0} is a folder")]
+    IsAFolder(String),
+    /// Folder not empty and not asked to remove all.
+    #[error("the folder {0} is not empty")]
+    NotEmpty(String),
+    /// A folder into itself.
+    #[error("{0} cannot be moved into itself")]
+    IntoItself(String),
+    /// The root of a drive cannot be removed, moved or written to.
+    #[error("this cannot be done to the top folder of a space")]
+    Root,
+    /// No writer here: read-only member.
+    #[error("this space is read-only here")]
+    ReadOnly,
+    /// Bytes that no reachable peer had within the time allowed.
+    #[error("part of {0} is not on this machine and no peer has sent it yet")]
+    NotHere(String),
+    /// No such version.
+    #[error("there is no version {0}")]
+    NoVersion(String),
+    /// A local path could not be read or written; the rest was done.
+    #[error("{path}: {source}")]
+    Local {
+        /// which
+        path: PathBuf,
+        /// cause
+        source: std::sync::Arc<std::io::Error>,
+    },
+    /// The bytes to be written could not be read from where they come from; nothing was changed.
+    #[error("the bytes to be written could not be read: {0}")]
+    Source(std::sync::Arc<std::io::Error>),
+    /// A record or block that does not decode.
+    #[error("damaged: {0}")]
+    Damaged(String),
+    /// Stopped by the caller.
+    #[error("stopped")]
+    Cancelled,
+    /// Name rules.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A record too large for its block.
+    #[error("too much to record about one file: {0}")]
+    TooLarge(String),
+    /// Views.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// Store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl DriveError {
+    /// A failed call on a local path.
+    pub(crate) fn local(path: &std::path::Path, source: std::io::Error) -> Self {
+        Self::Local {
+            path: path.to_owned(),
+            source: std::sync::Arc::new(source),
+        }
+    }
+}
