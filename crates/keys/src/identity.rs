@@ -196,6 +196,7 @@ impl FromStr for PublicKey {
 mod tests {
     use super::*;
     use crate::vectors::{bytes, fixed};
+    use ed25519_dalek::Verifier;
 
     #[test]
     fn signatures_are_libsodiums() {
@@ -205,6 +206,21 @@ mod tests {
         let signature = pair.sign("test", &message);
         assert_eq!(signature.0, fixed("primitives", "ed25519_signature"));
         assert_eq!(pair.public().verify("test", &message, &signature), Ok(()));
+    }
+
+    #[test]
+    fn a_signature_that_only_fits_the_equation_is_refused() {
+        let public = PublicKey(fixed("primitives", "ed25519_public"));
+        let message = bytes("primitives", "message");
+        let forged = fixed("primitives", "ed25519_neutral_r");
+        let signed = signed_bytes("test", &message);
+        let lax = public
+            .verifying_key()
+            .unwrap()
+            .verify(&signed, &forged.into());
+        assert!(lax.is_ok(), "or else the strict rule is not needed");
+        let refused = public.verify("test", &message, &Signature(forged));
+        assert_eq!(refused, Err(KeyError::BadSignature("test")));
     }
 
     #[test]

@@ -12,6 +12,7 @@ The second half builds certificates, a claim and an invite code from docs/format
 import base64
 import ctypes
 import ctypes.util
+import hashlib
 import json
 import struct
 
@@ -52,6 +53,16 @@ def public_of(seed):
 
 def detached(message, seed):
     return call("crypto_sign_detached", 64, None, message, u64(len(message)), sign_pair(seed)[1])
+
+
+def detached_without_randomness(message, seed):
+    """R = the neutral point, S to match: true by the equation, refused by strict verification."""
+    order = 2**252 + 27742317777372353535851937790883648493
+    scalar = int.from_bytes(hashlib.sha512(seed).digest()[:32], "little")
+    scalar = scalar & (2**254 - 8) | 2**254
+    neutral = bytes([1]) + bytes(31)
+    challenge = int.from_bytes(hashlib.sha512(neutral + public_of(seed) + message).digest(), "little")
+    return neutral + (challenge * scalar % order).to_bytes(32, "little")
 
 
 def box_seal(message, ed25519_public):
@@ -165,6 +176,7 @@ def primitives():
         "secretbox": secretbox(message, nonce, key), "secretbox_empty": secretbox(b"", nonce, key),
         "secretbox_64k_hash": generichash(secretbox(bytes(65536), nonce, key)),
         "ed25519_public": public, "ed25519_signature": detached(b"cobox/1/test\0" + message, key),
+        "ed25519_neutral_r": detached_without_randomness(b"cobox/1/test\0" + message, key),
         "x25519_public": call("crypto_sign_ed25519_pk_to_curve25519", 32, public),
         "x25519_secret": call("crypto_sign_ed25519_sk_to_curve25519", 32, secret),
         "sealed": box_seal(message, public), "sealed_empty": box_seal(b"", public),
