@@ -58,9 +58,7 @@ pub trait ReadRows {
     /// All rows whose key begins with `prefix` (bounded by `limit`).
     fn prefix(&self, table: Table, prefix: &[u8], limit: usize) -> Result<Vec<Row>, ViewError> {
         let end = prefix_end(prefix);
-        let to = end
-            .as_deref()
-            .map_or(Bound::Unbounded, |end| Bound::Excluded(end));
+        let to = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         self.range(table, Bound::Included(prefix), to, limit)
     }
 }

@@ -1,7 +1,9 @@
 //! Tables that can be thrown away and grown again from feeds.
 //!
 //! Not its job: knowing what the rows mean, or opening sealed blocks (views above do).
+//! Modules from the roof down: `indexer`, `journal`, `source`, `kv`.
 
 pub mod indexer;
 pub mod journal;
 pub mod kv;
+pub mod source;
