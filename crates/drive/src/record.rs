@@ -33,24 +33,49 @@ pub const MAX_SPLICES: usize = 64;
 /// Longest symlink target in bytes.
 pub const MAX_TARGET: usize = 4_095;
 
-/// Random 128-bit id of a file, folder or symlink; the root is all zero.
+/// Id of a file, folder or symlink: 126 random bits and, in the low two bits of the last byte, its
+/// kind, so that nobody can disagree about what a node is. The root is all zero.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct NodeId(pub [u8; 16]);
 
 impl NodeId {
     /// The root folder: it exists in every space, no record describes it.
     pub const ROOT: NodeId = NodeId([0; 16]);
+
+    /// A fresh id for a node of this kind.
+    pub fn generate(kind: Kind) -> Self {
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).expect("the operating system gives random bytes");
+        Self(id).with_kind(kind)
+    }
+
+    /// The same id with another kind's bits.
+    pub fn with_kind(self, kind: Kind) -> Self {
+        let mut id = self.0;
+        id[15] = (id[15] & !0b11) | kind as u8;
+        Self(id)
+    }
+
+    /// What the id says the node is; none for kinds of a newer program.
+    pub fn kind(&self) -> Option<Kind> {
+        match self.0[15] & 0b11 {
+            0 => Some(Kind::Folder),
+            1 => Some(Kind::File),
+            2 => Some(Kind::Symlink),
+            _ => None,
+        }
+    }
 }
 
-/// What a node is; fixed at creation.
+/// What a node is; part of its id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Kind {
     /// bytes
-    File,
+    File = 1,
     /// names
-    Folder,
+    Folder = 0,
     /// a stored target, never followed
-    Symlink,
+    Symlink = 2,
 }
 
 /// Seconds and nanoseconds since 1970, UTC; may be negative.
@@ -180,7 +205,7 @@ pub struct Write<T> {
 pub struct Record {
     /// which
     pub node: NodeId,
-    /// its kind (repeated in each record, fixed by the first)
+    /// its kind, as in its id
     pub kind: Kind,
     /// register
     pub place: Option<Write<Place>>,

@@ -184,12 +184,11 @@ impl Writer {
     pub(super) fn record(&mut self, record: &Record) {
         self.map(|fields| {
             fields.put(0, |out| out.bytes(&record.node.0));
-            fields.unless_zero(1, record.kind as u64);
-            fields.optional(2, &record.place, Self::place);
-            fields.optional(3, &record.content, Self::content);
-            fields.optional(4, &record.attrs, Self::attrs);
-            fields.optional(5, &record.life, Self::life);
-            fields.optional(6, &record.succeeds, |out, node| out.bytes(&node.0));
+            fields.optional(1, &record.place, Self::place);
+            fields.optional(2, &record.content, Self::content);
+            fields.optional(3, &record.attrs, Self::attrs);
+            fields.optional(4, &record.life, Self::life);
+            fields.optional(5, &record.succeeds, |out, node| out.bytes(&node.0));
         });
     }
 
@@ -541,29 +540,27 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn record(&mut self) -> Result<Record> {
-        let (mut node, mut kind) = (None, 0);
+        let mut node = None;
         let mut record = Record::new(NodeId::ROOT, Kind::File);
         self.map(|key, input| {
             match key {
                 0 => node = Some(input.node()?),
-                1 => kind = input.uint()?,
-                2 => record.place = Some(input.place()?),
-                3 => record.content = Some(input.content()?),
-                4 => record.attrs = Some(input.attrs()?),
-                5 => record.life = Some(input.life()?),
-                6 => record.succeeds = Some(input.node()?),
+                1 => record.place = Some(input.place()?),
+                2 => record.content = Some(input.content()?),
+                3 => record.attrs = Some(input.attrs()?),
+                4 => record.life = Some(input.life()?),
+                5 => record.succeeds = Some(input.node()?),
                 _ => return Ok(false),
             }
             Ok(true)
         })?;
         record.node = node.ok_or_else(|| self.bad())?;
-        record.kind = match kind {
-            0 => Kind::File,
-            1 => Kind::Folder,
-            2 => Kind::Symlink,
-            _ => return Err(RecordError::TooNew(kind)),
-        };
-        Ok(record)
+        // The fourth kind is a newer program's.
+        record.kind = record.node.kind().ok_or(RecordError::TooNew(3))?;
+        match places_are_sound(&record) {
+            true => Ok(record),
+            false => Err(self.bad()),
+        }
     }
 
     pub(super) fn header(&mut self) -> Result<CommitHeader> {
@@ -631,8 +628,23 @@ fn attrs_are_sound(attrs: &Attrs) -> bool {
     attrs.mode <= 0o7777 && attrs.xattrs.is_sorted_by(|a, b| a.0 < b.0)
 }
 
+/// Only folders hold names, and the root is where it is.
+fn places_are_sound(record: &Record) -> bool {
+    let parent = record.place.as_ref().map(|write| write.value.parent);
+    let moved_root = record.node == NodeId::ROOT && (parent.is_some() || record.life.is_some());
+    parent.is_none_or(|parent| parent.kind() == Some(Kind::Folder)) && !moved_root
+}
+
 /// Is this record one that decoding will accept?
 pub(super) fn check_record(record: &Record) -> Result<()> {
+    if record.node.kind() != Some(record.kind) {
+        return Err(RecordError::Malformed(
+            "node id: it does not carry the kind",
+        ));
+    }
+    if !places_are_sound(record) {
+        return Err(RecordError::Malformed("place"));
+    }
     let replaces = [
         record.place.as_ref().map(|write| write.replaces.len()),
         record.content.as_ref().map(|write| write.replaces.len()),
