@@ -4,7 +4,9 @@ mod common;
 
 use cobox_feed::codec::{Reader, Writer};
 use cobox_feed::manifest::{FeedKey, FeedKeyPair, Manifest};
-use cobox_feed::tree::{self, Envelope, Head, MerkleBatch, Node, manifest_fits, verify_head};
+use cobox_feed::tree::{
+    self, Envelope, Head, Known, MerkleBatch, Node, ProofError, Request, manifest_fits, verify_head,
+};
 use common::*;
 use serde_json::Value;
 
@@ -148,6 +150,29 @@ fn another_fork() {
     assert_eq!(head.byte_length, fork["byteLength"].as_u64().unwrap());
     assert_eq!(hex(&head.tree_hash), fork["treeHash"]);
     verify_head(&FeedKey(pair().public_key()), None, &head).unwrap();
+    let mut nodes = NodeMap::default();
+    nodes.extend(batch.nodes());
+    let request = Request {
+        upgrade: Some((0, 4)),
+        ..Default::default()
+    };
+    let proof = tree::prove::<()>(&request, Some(&head), None, &nodes, |_| Ok(None)).unwrap();
+    assert_eq!(proof.fork, 1);
+    let mut known = Plain::of("compat", &[]);
+    let checked = tree::verify(
+        &Known {
+            fork: 1,
+            ..known.known()
+        },
+        proof.clone(),
+    )
+    .unwrap();
+    known.store(&checked);
+    assert_eq!(known.head.as_ref(), Some(&head));
+    assert_eq!(
+        tree::verify(&known.known(), proof).unwrap_err(),
+        ProofError::OtherFork(1)
+    );
     let other = Head { fork: 0, ..head };
     assert!(verify_head(&FeedKey(pair().public_key()), None, &other).is_err());
 }

@@ -67,10 +67,15 @@ impl Envelope {
         let shares = (0..reader.count(SHARE_SIZE)?)
             .map(|_| read(&mut reader))
             .collect::<Result<_, _>>()?;
-        Ok(Self {
+        let envelope = Self {
             shares,
             patch: read_nodes(&mut reader)?,
-        })
+        };
+        if reader.is_empty() {
+            Ok(envelope)
+        } else {
+            Err(DecodeError("signature length"))
+        }
     }
 }
 

@@ -84,11 +84,18 @@ impl Request {
 }
 
 fn part_flags(block: bool, hash: bool, seek: bool, upgrade: bool, manifest: bool) -> u64 {
-    u64::from(block) * flags::BLOCK
-        | u64::from(hash) * flags::HASH
-        | u64::from(seek) * flags::SEEK
-        | u64::from(upgrade) * flags::UPGRADE
-        | u64::from(manifest) * flags::MANIFEST
+    let parts = [
+        (block, flags::BLOCK),
+        (hash, flags::HASH),
+        (seek, flags::SEEK),
+        (upgrade, flags::UPGRADE),
+        (manifest, flags::MANIFEST),
+    ];
+    parts
+        .iter()
+        .filter(|(present, _)| *present)
+        .map(|(_, flag)| flag)
+        .sum()
 }
 
 /// A block and the siblings on its way up.

@@ -1,10 +1,15 @@
 //! Reading the vectors that JavaScript hypercore made, and plain trees to compare with.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use cobox_feed::manifest::{FeedKeyPair, Manifest};
-use cobox_feed::tree::{Head, MerkleBatch, Node, Nodes};
+use bytes::Bytes;
+use cobox_feed::codec::{DecodeError, Reader, Writer};
+use cobox_feed::manifest::{FeedKey, FeedKeyPair, Manifest};
+use cobox_feed::tree::{
+    Head, Known, MerkleBatch, Node, Nodes, Proof, ProveError, Request, UntrustedProof, prove,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::Path;
 
 /// A vector file.
@@ -88,4 +93,118 @@ impl Extend<Node> for NodeMap {
             );
         }
     }
+}
+
+/// A whole feed in memory.
+#[derive(Clone)]
+pub struct Plain {
+    pub key: FeedKey,
+    pub manifest: Option<Manifest>,
+    pub blocks: BTreeMap<u64, Bytes>,
+    pub nodes: NodeMap,
+    pub head: Option<Head>,
+}
+
+impl Plain {
+    /// Knows the name of `feed`, nothing else.
+    pub fn empty(feed: &Plain) -> Self {
+        Self {
+            key: feed.key,
+            manifest: None,
+            blocks: BTreeMap::new(),
+            nodes: NodeMap::default(),
+            head: None,
+        }
+    }
+
+    /// Appends and signs as the owner.
+    pub fn append(&mut self, blocks: &[Bytes]) {
+        let mut batch = self
+            .head
+            .as_ref()
+            .map_or_else(MerkleBatch::new, MerkleBatch::from_head);
+        let first = batch.append(blocks);
+        self.nodes.extend(batch.nodes());
+        self.blocks.extend((first..).zip(blocks.iter().cloned()));
+        self.head = Some(sign(&batch, &pair(), self.manifest.as_ref()));
+    }
+
+    pub fn length(&self) -> u64 {
+        self.head.as_ref().map_or(0, |head| head.length)
+    }
+
+    /// Keeps what was checked.
+    pub fn store(&mut self, proof: &Proof) {
+        self.blocks.extend(proof.blocks().iter().cloned());
+        self.nodes.extend(proof.nodes().iter().copied());
+        self.head = proof.head().cloned().or(self.head.take());
+        self.manifest = proof.manifest().cloned().or(self.manifest.take());
+    }
+
+    pub fn of(kind: &str, blocks: &[Bytes]) -> Self {
+        let manifest = manifest_of(kind);
+        let key = manifest
+            .as_ref()
+            .map_or(FeedKey(pair().public_key()), Manifest::key);
+        let mut batch = MerkleBatch::new();
+        batch.append(blocks);
+        let mut nodes = NodeMap::default();
+        nodes.extend(batch.nodes());
+        let head = (!blocks.is_empty()).then(|| sign(&batch, &pair(), manifest.as_ref()));
+        Self {
+            key,
+            manifest,
+            blocks: (0..).zip(blocks.iter().cloned()).collect(),
+            nodes,
+            head,
+        }
+    }
+
+    pub fn prove(&self, request: &Request) -> Result<UntrustedProof, ProveError<Infallible>> {
+        let load = |block: u64| Ok(self.blocks.get(&block).cloned());
+        prove(
+            request,
+            self.head.as_ref(),
+            self.manifest.as_ref(),
+            &self.nodes,
+            load,
+        )
+    }
+
+    pub fn known(&self) -> Known<'_> {
+        Known {
+            key: self.key,
+            manifest: self.manifest.as_ref(),
+            head: self.head.as_ref(),
+            nodes: &self.nodes,
+            fork: 0,
+        }
+    }
+}
+
+/// A request or answer as sent: flags, id, fork, parts.
+pub fn message(flags: u64, id: u64, fork: u64, parts: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut out = Vec::new();
+    [flags, id, fork]
+        .into_iter()
+        .for_each(|value| out.put_uint(value));
+    parts(&mut out);
+    out
+}
+
+/// A whole answer, nothing behind it.
+pub fn decode(message: &[u8]) -> UntrustedProof {
+    let mut reader = Reader::new(message);
+    let proof = try_decode(&mut reader).unwrap();
+    assert!(reader.is_empty());
+    proof
+}
+
+pub fn try_decode(reader: &mut Reader<'_>) -> Result<UntrustedProof, DecodeError> {
+    let (flags, _id, fork) = (reader.uint()?, reader.uint()?, reader.uint()?);
+    UntrustedProof::decode(flags, fork, reader)
+}
+
+pub fn encode(proof: &UntrustedProof) -> Vec<u8> {
+    message(proof.flags(), 1, proof.fork, |out| proof.encode(out))
 }
