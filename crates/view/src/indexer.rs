@@ -14,7 +14,8 @@ use crate::journal::Entry;
 use crate::kv::{Database, Rows, Table, ViewError};
 use crate::source::Source;
 use cobox_feed::manifest::FeedKey;
-use ear::Orders;
+use ear::{Ear, Orders};
+use intake::Intake;
 use progress::Progress;
 use slot::Slot;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +39,28 @@ pub trait View: Send + 'static {
     fn reset(&mut self);
 }
 
+/// Tuning; defaults are right for people.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// Rows are made durable so long after they were committed: what a crash makes us compute again ...
+    pub flush_after: Duration,
+    /// ... or after so many bytes of rows.
+    pub flush_bytes: u64,
+    /// Pause before the next try when the disk fails.
+    pub retry_after: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            flush_after: Duration::from_secs(5),
+            flush_bytes: 64 << 20,
+            retry_after: Duration::from_secs(5),
+        }
+    }
+}
+
 /// One thread per space that keeps its views up to date.
 pub struct Indexer {
     source: Arc<dyn Source>,
@@ -55,18 +78,25 @@ impl Indexer {
         kinds: Vec<u8>,
         views: Vec<Box<dyn View>>,
     ) -> Result<Indexer, ViewError> {
+        Self::start_with(db, set, kinds, views, Options::default())
+    }
+
+    /// [`Indexer::start`], tuned.
+    pub fn start_with<S: Source>(
+        db: Database,
+        set: Arc<S>,
+        kinds: Vec<u8>,
+        views: Vec<Box<dyn View>>,
+        options: Options,
+    ) -> Result<Indexer, ViewError> {
         let source: Arc<dyn Source> = set;
         let progress = Arc::new(Progress::default());
         let orders = Arc::new(Orders::default());
+        // First the events, then the state: what happens in between is then seen twice, not missed.
+        let ear = Ear::new(source.subscribe(), orders.clone());
+        let intake = Intake::new(source.clone(), kinds.clone());
         let slots = views.into_iter().map(Slot::new).collect();
-        let worker = Worker::new(
-            db,
-            source.clone(),
-            kinds.clone(),
-            slots,
-            progress.clone(),
-            orders.clone(),
-        )?;
+        let worker = Worker::new(db, intake, slots, progress.clone(), ear, options)?;
         let thread = thread::Builder::new()
             .name("indexer".into())
             .spawn(move || worker.run())

@@ -1,6 +1,6 @@
 //! Views follow feeds: live, after a restart, after a change of version.
 
-use cobox_view::indexer::Indexer;
+use cobox_view::indexer::{Indexer, Options};
 use cobox_view::kv::{Database, ReadRows, Table, ViewError};
 use cobox_view::source::{MemorySource, Source};
 use proptest::prelude::*;
@@ -90,8 +90,8 @@ fn a_new_version_is_computed_again_and_others_are_not() {
     let (db, source) = (Database::in_memory(), source_with(3));
     (0..3).for_each(|number| append(&source, feed(number), 300));
     for (version, applied) in [(1, 900), (2, 900), (2, 0), (1, 900)] {
-        let (changing, changed) = Tally::new("changing", version);
-        let (steady, kept) = Tally::new("steady", 1);
+        let (changing, changed) = tally_view("changing", version);
+        let (steady, kept) = tally_view("steady", 1);
         let before = tally(&db.snapshot().unwrap(), "steady").len();
         let indexer = Indexer::start(
             db.clone(),
@@ -112,8 +112,8 @@ fn a_view_added_later_catches_up_while_others_go_on() {
     append(&source, feed(0), 5000);
     drop(start(&db, &source));
     append(&source, feed(1), 5000);
-    let (old, _) = Tally::new("tally", 1);
-    let (new, seen) = Tally::new("new", 1);
+    let (old, _) = tally_view("tally", 1);
+    let (new, seen) = tally_view("new", 1);
     let indexer = Indexer::start(db.clone(), source.clone(), vec![KIND], vec![old, new]).unwrap();
     append(&source, feed(0), 10);
     assert_caught_up(&indexer, &db, &source, "new");
@@ -153,8 +153,8 @@ fn a_rebuild_waits_for_a_lost_block() {
     }
     drop(indexer);
     source.rot(feed(0), 15);
-    let (old, _) = Tally::new("tally", 1);
-    let (new, _) = Tally::new("new", 1);
+    let (old, _) = tally_view("tally", 1);
+    let (new, _) = tally_view("new", 1);
     let indexer = Indexer::start(db.clone(), source.clone(), vec![KIND], vec![old, new]).unwrap();
     indexer.wait_for(feed(0), 15, SOON).unwrap();
     indexer.wait_for(feed(1), 10, SOON).unwrap();
@@ -261,6 +261,51 @@ fn a_full_disk_is_told_to_those_who_wait() {
             .is_empty()
     );
     assert_eq!(seen.commits.load(SeqCst), 0);
+}
+
+fn start_impatient(db: &Database, source: &Arc<MemorySource>) -> (Indexer, Arc<Seen>) {
+    let (view, seen) = tally_view("tally", 1);
+    let mut options = Options::default();
+    options.retry_after = Duration::from_millis(20);
+    options.flush_after = Duration::from_millis(20);
+    let indexer = Indexer::start_with(db.clone(), source.clone(), vec![KIND], vec![view], options);
+    (indexer.unwrap(), seen)
+}
+
+#[test]
+fn after_trouble_it_goes_on_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Database::open(&dir.path().join("views"), block_key(1)).unwrap();
+    let source = source_with(2);
+    append(&source, feed(0), 300);
+    let (indexer, seen) = start_impatient(&db, &source);
+    indexer.wait_for(feed(0), 300, SOON).unwrap();
+    seen.failing.store(2, SeqCst);
+    append(&source, feed(1), 3);
+    while indexer.wait_for(feed(1), 3, SOON).is_err() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_caught_up(&indexer, &db, &source, "tally");
+    source.set_failing(feed(0), true);
+    append(&source, feed(0), 1);
+    std::thread::sleep(Duration::from_millis(5));
+    source.set_failing(feed(0), false);
+    assert_caught_up(&indexer, &db, &source, "tally");
+}
+
+#[test]
+fn rows_become_durable_by_themselves() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Database::open(&dir.path().join("views"), block_key(1)).unwrap();
+    let source = source_with(1);
+    let (indexer, _) = start_impatient(&db, &source);
+    append(&source, feed(0), 3);
+    indexer.catch_up(SOON).unwrap();
+    let by = Instant::now() + SOON;
+    while db.unflushed() > 0 && Instant::now() < by {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(db.unflushed(), 0);
 }
 
 #[test]
@@ -393,7 +438,7 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 fn start_two(db: &Database, source: &Arc<MemorySource>, version: u32) -> Indexer {
-    let views = vec![Tally::new("tally", version).0, Tally::new("steady", 1).0];
+    let views = vec![tally_view("tally", version).0, tally_view("steady", 1).0];
     Indexer::start(db.clone(), source.clone(), vec![KIND], views).unwrap()
 }
 

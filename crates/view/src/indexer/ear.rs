@@ -65,7 +65,7 @@ pub(super) enum Heard {
 /// Receives without an async runtime: the thread parks, the channel or the owner unparks it.
 pub(super) struct Ear {
     events: broadcast::Receiver<Event>,
-    orders: Arc<Orders>,
+    pub orders: Arc<Orders>,
     /// Nobody can send events any more.
     deaf: bool,
 }

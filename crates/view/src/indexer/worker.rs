@@ -1,23 +1,17 @@
 //! The thread: numbers what arrived, hands it to the views, lets views that are behind catch up.
 
-use super::ear::{Ear, Heard, Orders};
+use super::Options;
+use super::ear::{Ear, Heard};
 use super::intake::Intake;
 use super::progress::Progress;
 use super::slot::Slot;
 use crate::journal::{Entry, Journal, lengths_before};
 use crate::kv::{Database, ViewError};
-use crate::source::Source;
 use cobox_feed::manifest::FeedKey;
 use cobox_feed::set::Event;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Rows are made durable after so long ...
-const FLUSH_AFTER: Duration = Duration::from_secs(5);
-/// ... or so many bytes: what a crash makes us compute again.
-const FLUSH_BYTES: u64 = 64 << 20;
-/// Pause before the next try when the disk fails.
-const RETRY: Duration = Duration::from_secs(5);
 /// What is there is still applied before a stop, unless it takes longer.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 /// Rebuilds in a row before it is called trouble: a view that always finds its own rows damaged must not spin.
@@ -29,7 +23,6 @@ pub(super) struct Worker {
     slots: Vec<Slot>,
     journal: Journal,
     progress: Arc<Progress>,
-    orders: Arc<Orders>,
     ear: Ear,
     /// First commit since rows were durable.
     dirty_since: Option<Instant>,
@@ -38,31 +31,30 @@ pub(super) struct Worker {
     /// The file failed: it must be opened again first.
     broken: bool,
     rebuilds: u32,
+    options: Options,
 }
 
 impl Worker {
     pub fn new(
         db: Database,
-        source: Arc<dyn Source>,
-        kinds: Vec<u8>,
+        intake: Intake,
         slots: Vec<Slot>,
         progress: Arc<Progress>,
-        orders: Arc<Orders>,
+        ear: Ear,
+        options: Options,
     ) -> Result<Self, ViewError> {
-        // First the events, then the state: what happens in between is then seen twice, not missed.
-        let ear = Ear::new(source.subscribe(), orders.clone());
         let mut worker = Self {
             db,
-            intake: Intake::new(source, kinds),
+            intake,
             slots,
             journal: Journal::default(),
             progress,
-            orders,
             ear,
             dirty_since: None,
             retry_at: None,
             broken: false,
             rebuilds: 0,
+            options,
         };
         worker.load_or_rebuild()?;
         Ok(worker)
@@ -76,7 +68,7 @@ impl Worker {
                 Ok(worked) => worked,
                 Err(error) => self.recover(error),
             };
-            if self.orders.is_stopping() {
+            if self.ear.orders.is_stopping() {
                 let by = *stop_by.get_or_insert_with(|| Instant::now() + STOP_GRACE);
                 if !worked || Instant::now() >= by {
                     break;
@@ -92,7 +84,7 @@ impl Worker {
     /// Everything that can be done now, up to one batch per view. False: nothing was left to do.
     fn round(&mut self) -> Result<bool, ViewError> {
         self.listen();
-        if self.orders.take_rebuild() {
+        if self.ear.orders.take_rebuild() {
             self.start_over()?;
         }
         if !self.retry()? {
@@ -104,7 +96,8 @@ impl Worker {
         }
         self.flush_if_due()?;
         if self.intake.has_failed() {
-            self.retry_at.get_or_insert_with(|| Instant::now() + RETRY);
+            self.retry_at
+                .get_or_insert_with(|| Instant::now() + self.options.retry_after);
         }
         if !worked {
             self.rebuilds = 0;
@@ -199,8 +192,8 @@ impl Worker {
     fn flush_if_due(&mut self) -> Result<(), ViewError> {
         let is_old = self
             .dirty_since
-            .is_some_and(|since| since.elapsed() >= FLUSH_AFTER);
-        if is_old || self.db.unflushed() >= FLUSH_BYTES {
+            .is_some_and(|since| since.elapsed() >= self.options.flush_after);
+        if is_old || self.db.unflushed() >= self.options.flush_bytes {
             self.db.flush()?;
             self.dirty_since = None;
         }
@@ -211,7 +204,7 @@ impl Worker {
         let flush = self
             .dirty_since
             .filter(|_| !self.broken)
-            .map(|since| since + FLUSH_AFTER);
+            .map(|since| since + self.options.flush_after);
         [flush, self.retry_at].into_iter().flatten().min()
     }
 
@@ -247,7 +240,7 @@ impl Worker {
             slot.view.reset();
         }
         self.broken = true;
-        self.retry_at = Some(Instant::now() + RETRY);
+        self.retry_at = Some(Instant::now() + self.options.retry_after);
         self.progress.update(|state| state.trouble = Some(error));
         false
     }

@@ -72,20 +72,6 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub fn new(table: &'static str, version: u32) -> (Box<dyn View>, Arc<Seen>) {
-        let seen = Arc::<Seen>::default();
-        let (table, cache) = (Table(table), BTreeMap::new());
-        (
-            Box::new(Self {
-                table,
-                version,
-                seen: seen.clone(),
-                cache,
-            }),
-            seen,
-        )
-    }
-
     fn state(&self, rows: &dyn Rows, feed: FeedKey) -> Result<(u64, u64), ViewError> {
         if let Some(state) = self.cache.get(&feed) {
             return Ok(*state);
@@ -94,6 +80,21 @@ impl Tally {
             .get(self.table, &feed.0)?
             .map_or((0, 0), |row| decode(&row)))
     }
+}
+
+/// A tally that keeps its rows in `table`, and what it does.
+pub fn tally_view(table: &'static str, version: u32) -> (Box<dyn View>, Arc<Seen>) {
+    let seen = Arc::<Seen>::default();
+    let (table, cache) = (Table(table), BTreeMap::new());
+    (
+        Box::new(Tally {
+            table,
+            version,
+            seen: seen.clone(),
+            cache,
+        }),
+        seen,
+    )
 }
 
 fn decode(row: &[u8]) -> (u64, u64) {
@@ -191,7 +192,7 @@ pub fn expected_of(source: &MemorySource) -> BTreeMap<FeedKey, (u64, u64)> {
 
 /// An indexer with one tally, named "tally".
 pub fn start(db: &Database, source: &Arc<MemorySource>) -> (Indexer, Arc<Seen>) {
-    let (view, seen) = Tally::new("tally", 1);
+    let (view, seen) = tally_view("tally", 1);
     let indexer = Indexer::start(db.clone(), source.clone(), vec![KIND], vec![view]).unwrap();
     (indexer, seen)
 }
