@@ -64,11 +64,13 @@ impl Worker {
         let _closing = Closing(self.progress.clone());
         let mut stop_by = None;
         loop {
+            // Asked first: what came before the order to stop is then seen by the round after it.
+            let stopping = self.ear.orders.is_stopping();
             let worked = match self.round() {
                 Ok(worked) => worked,
                 Err(error) => self.recover(error),
             };
-            if self.ear.orders.is_stopping() {
+            if stopping {
                 let by = *stop_by.get_or_insert_with(|| Instant::now() + STOP_GRACE);
                 if !worked || Instant::now() >= by {
                     break;
