@@ -1,12 +1,13 @@
 //! What can go wrong with a drive call, in words for people.
 
 use crate::path::PathError;
+use crate::record::RecordError;
 use cobox_feed::store::StoreError;
 use cobox_view::kv::ViewError;
 use std::path::PathBuf;
 
 /// What can go wrong with a drive call; each says what it means for the data.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DriveError {
     /// No such file or folder.
@@ -18,6 +19,9 @@ pub enum DriveError {
     /// A folder is needed.
     #[error("{0} is not a folder")]
     NotAFolder(String),
+    /// A regular file is needed.
+    #[error("{0} is a symbolic link, not a file")]
+    NotAFile(String),
     /// A file is needed.
     #[error("{0} is a folder")]
     IsAFolder(String),
@@ -45,11 +49,11 @@ pub enum DriveError {
         /// which
         path: PathBuf,
         /// cause
-        source: std::sync::Arc<std::io::Error>,
+        source: std::io::Error,
     },
     /// The bytes to be written could not be read from where they come from; nothing was changed.
     #[error("the bytes to be written could not be read: {0}")]
-    Source(std::sync::Arc<std::io::Error>),
+    Source(#[from] std::io::Error),
     /// A record or block that does not decode.
     #[error("damaged: {0}")]
     Damaged(String),
@@ -59,9 +63,9 @@ pub enum DriveError {
     /// Name rules.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// A record too large for its block.
-    #[error("too much to record about one file: {0}")]
-    TooLarge(String),
+    /// A record that cannot be written, for example too many extended attributes.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// Views.
     #[error(transparent)]
     View(#[from] ViewError),
@@ -75,7 +79,7 @@ impl DriveError {
     pub(crate) fn local(path: &std::path::Path, source: std::io::Error) -> Self {
         Self::Local {
             path: path.to_owned(),
-            source: std::sync::Arc::new(source),
+            source,
         }
     }
 }

@@ -1,33 +1,186 @@
 //! An open file: reading ranges (waiting for blocks that are not here yet), writing new versions.
 
-use crate::drive::DriveError;
-use crate::record::Time;
+use crate::content::read::Blocks;
+use crate::content::run::{self, Extent};
+use crate::content::{MAX_TABLE, MAX_TABLE_BYTES};
+use crate::error::DriveError;
+use crate::record::{Body, Codec, Content, Run, Splice, Time, decode_runs};
+use crate::version::Dot;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Versions laid over each other at most: our own program stays far below, a stranger's chain ends here.
+const MAX_CHAIN: usize = 256;
 
 /// An open file version. Reads wait (bounded) for blocks that are not here.
-pub struct FileReader;
+pub struct FileReader {
+    blocks: Arc<Blocks>,
+    extents: Vec<Extent>,
+    size: u64,
+    what: String,
+    /// The compressed run read last, so that reading it in pieces unpacks it once.
+    unpacked: Mutex<Option<(usize, Arc<Vec<u8>>)>>,
+}
+
 impl FileReader {
+    pub(crate) fn new(blocks: Arc<Blocks>, extents: Vec<Extent>, size: u64, what: String) -> Self {
+        Self {
+            blocks,
+            extents,
+            size,
+            what,
+            unpacked: Mutex::default(),
+        }
+    }
+
     /// Bytes in this version.
     pub fn size(&self) -> u64 {
-        unimplemented!()
+        self.size
     }
+
     /// Reads up to `buffer.len()` bytes at `offset`; 0 at the end.
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, DriveError> {
-        unimplemented!()
+        let length = self.size.saturating_sub(offset).min(buffer.len() as u64) as usize;
+        let mut done = 0;
+        let mut at = self
+            .extents
+            .partition_point(|extent| extent.at + extent.length <= offset);
+        while done < length {
+            let extent = self.extents.get(at).ok_or_else(|| self.damaged())?;
+            let within = offset + done as u64 - extent.at;
+            let part = ((extent.length - within) as usize).min(length - done);
+            self.read_extent(at, extent.skip + within, &mut buffer[done..done + part])?;
+            done += part;
+            at += 1;
+        }
+        Ok(done)
     }
+
     /// Holes in `offset..`: the next stretch of data as a range, for sparse copies; none when the rest is a hole.
-    pub fn next_data(&self, offset: u64) -> Option<std::ops::Range<u64>> {
-        unimplemented!()
+    pub fn next_data(&self, offset: u64) -> Option<Range<u64>> {
+        let is_data = |extent: &&Extent| extent.run.codec != Codec::Hole;
+        let from = self
+            .extents
+            .partition_point(|extent| extent.at + extent.length <= offset);
+        let rest = &self.extents[from.min(self.extents.len())..];
+        let first = rest.iter().position(|extent| is_data(&extent))?;
+        let last = rest[first..].iter().take_while(is_data).last()?;
+        Some(rest[first].at.max(offset)..last.at + last.length)
+    }
+
+    /// Where this version's bytes are.
+    pub(crate) fn extents(&self) -> &[Extent] {
+        &self.extents
+    }
+
+    fn read_extent(&self, at: usize, skip: u64, out: &mut [u8]) -> Result<(), DriveError> {
+        let run = &self.extents[at].run;
+        if !matches!(run.codec, Codec::Lz4 { .. }) || (skip == 0 && out.len() as u64 == run.length)
+        {
+            return self.blocks.read(run, skip, out, &self.what);
+        }
+        let data = self.unpack(at, run)?;
+        let part = usize::try_from(skip)
+            .ok()
+            .and_then(|skip| data.get(skip..)?.get(..out.len()));
+        out.copy_from_slice(part.ok_or_else(|| self.damaged())?);
+        Ok(())
+    }
+
+    fn unpack(&self, at: usize, run: &Run) -> Result<Arc<Vec<u8>>, DriveError> {
+        let mut unpacked = self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, data)) = unpacked.as_ref().filter(|(index, _)| *index == at) {
+            return Ok(data.clone());
+        }
+        let data = Arc::new(self.blocks.unpack(run, &self.what)?);
+        *unpacked = Some((at, data.clone()));
+        Ok(data)
+    }
+
+    fn damaged(&self) -> DriveError {
+        DriveError::Damaged(format!("the content of {}", self.what))
     }
 }
+
+/// A reader as a stream from the start.
+pub(crate) struct Stream<'a> {
+    reader: &'a FileReader,
+    at: u64,
+}
+
+impl<'a> Stream<'a> {
+    pub(crate) fn new(reader: &'a FileReader) -> Self {
+        Self { reader, at: 0 }
+    }
+}
+
+impl std::io::Read for Stream<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self
+            .reader
+            .read_at(self.at, buffer)
+            .map_err(std::io::Error::other)?;
+        self.at += length as u64;
+        Ok(length)
+    }
+}
+
+/// Lays a content register out: table or base version first, then the splices over it. `base` finds another version
+/// of the same node.
+pub(crate) fn layout(
+    blocks: &Blocks,
+    content: &Content,
+    base: &dyn Fn(Dot) -> Result<Option<Content>, DriveError>,
+    what: &str,
+) -> Result<Vec<Extent>, DriveError> {
+    let mut over: Vec<(u64, Vec<Splice>)> = Vec::new();
+    let mut below = content.clone();
+    let mut extents = loop {
+        match below.body {
+            Body::None | Body::Target(_) => break run::extents(Vec::new(), below.size),
+            Body::Runs(runs) => break run::extents(runs, below.size),
+            Body::Table { table, splices } => {
+                over.push((below.size, splices));
+                break run::extents(read_table(blocks, &table, what)?, below.size);
+            }
+            Body::Splices { base: dot, splices } => {
+                over.push((below.size, splices));
+                if over.len() > MAX_CHAIN {
+                    return Err(DriveError::Damaged(format!(
+                        "too many versions of {what} lean on each other"
+                    )));
+                }
+                below = base(dot)?.ok_or_else(|| DriveError::NoVersion(dot.to_string()))?;
+            }
+        }
+    };
+    for (size, splices) in over.into_iter().rev() {
+        run::resize(&mut extents, size);
+        splices
+            .iter()
+            .for_each(|splice| run::lay(&mut extents, splice));
+    }
+    Ok(extents)
+}
+
+fn read_table(blocks: &Blocks, table: &Run, what: &str) -> Result<Vec<Run>, DriveError> {
+    if table.length > MAX_TABLE_BYTES {
+        return Err(DriveError::Damaged(format!("the content of {what}")));
+    }
+    let mut bytes = vec![0; table.length as usize];
+    blocks.read(table, 0, &mut bytes, what)?;
+    Ok(decode_runs(&bytes, MAX_TABLE)?)
+}
+
 /// Details of a written version.
 #[derive(Clone, Debug, Default)]
 pub struct WriteOptions {
-    /** else now */
+    /// else now
     pub mtime: Option<Time>,
-    /** permission bits; else kept, or 0644 */
+    /// permission bits; else kept, or 0644
     pub mode: Option<u32>,
-    /** create missing folders */
+    /// create missing folders
     pub parents: bool,
-    /** refuse if it exists */
+    /// refuse if it exists
     pub create_new: bool,
 }

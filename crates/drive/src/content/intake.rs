@@ -119,6 +119,34 @@ impl Intake {
         Ok(self.end())
     }
 
+    /// A file whose runs are known.
+    pub fn known(&self, runs: Vec<Run>) -> Layout {
+        let size = runs.iter().map(|run| run.length).sum();
+        Layout {
+            parts: vec![Part::Known(runs)],
+            size,
+        }
+    }
+
+    /// Cuts a file that is here already into chunks and remembers where they are; `runs` cover `source`. Stops at
+    /// once when its first chunk is known.
+    pub fn learn(&mut self, source: &mut dyn Read, runs: &[Run]) -> std::io::Result<()> {
+        let extents = run::extents(runs.to_vec(), runs.iter().map(|run| run.length).sum());
+        let mut chunker = Chunker::new(source);
+        let mut at = 0;
+        while let Some(bytes) = chunker.next()? {
+            let (hash, length) = (self.hash_key().hash(&bytes), bytes.len() as u64);
+            if at == 0 && self.find(&hash, length).is_some() {
+                return Ok(());
+            }
+            if let Some(part) = run::part(&extents, at..at + length) {
+                self.dedup.remember(&[(hash, part)]);
+            }
+            at += length;
+        }
+        Ok(())
+    }
+
     /// Takes a small file.
     pub fn small(&mut self, file: &Small) -> Layout {
         let size = file.len() as u64;

@@ -190,3 +190,20 @@ pub fn runs(all: &[Extent]) -> Option<Vec<Run>> {
     }
     Some(runs)
 }
+
+/// The runs of part of a layout, if no compressed run is cut by it.
+pub fn part(all: &[Extent], range: Range<u64>) -> Option<Vec<Run>> {
+    let first = all.partition_point(|extent| extent.at + extent.length <= range.start);
+    let last = all.partition_point(|extent| extent.at < range.end);
+    let cut = |extent: &Extent| {
+        let from = range.start.max(extent.at);
+        let to = range.end.min(extent.at + extent.length);
+        Extent {
+            at: from,
+            length: to - from,
+            run: extent.run.clone(),
+            skip: extent.skip + (from - extent.at),
+        }
+    };
+    runs(&all.get(first..last)?.iter().map(cut).collect::<Vec<_>>())
+}

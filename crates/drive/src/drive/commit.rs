@@ -1,0 +1,473 @@
+//! One writer's commits: content before record, both in one write; several may be in flight.
+//!
+//! Block numbers are given out here, under the drive's one writer lock. After any failure they are taken anew from
+//! what is on disk.
+
+use crate::content::dedup::{self, Dedup, HashKey};
+use crate::content::intake::{Found, Intake, Layout};
+use crate::content::pack::Packer;
+use crate::content::read::Blocks;
+use crate::error::DriveError;
+use crate::path::Name;
+use crate::record::{
+    Body, Commit, CommitHeader, MAX_RUNS, MAX_SEEN, NodeId, Record, Run, Seen, decode_block,
+    encode_claim, encode_commit, encode_runs,
+};
+use crate::version::{Clock, Dot, WriterTag};
+use bytes::Bytes;
+use cobox_feed::feed::Feed;
+use cobox_feed::manifest::FeedKey;
+use cobox_feed::set::{Batch, FeedSet, Pending};
+use cobox_keys::access::ReadKey;
+use cobox_keys::cipher::BlockKey;
+use cobox_view::kv::Database;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Blocks that are committed ahead of the record at a time: 8 MiB.
+const PIECE: usize = 128;
+/// Commits in flight: hashing goes on while the disk writes, and memory stays bounded.
+const IN_FLIGHT: usize = 4;
+/// A name used again within this time continues the history of what had it before.
+const SUCCEEDS_WITHIN: Duration = Duration::from_secs(60);
+/// Freed names remembered.
+const MAX_GONE: usize = 10_000;
+
+/// A record; if its content is new, the layout that becomes its body.
+pub(crate) struct Change {
+    pub record: Record,
+    pub layout: Option<Layout>,
+}
+
+impl From<Record> for Change {
+    fn from(record: Record) -> Self {
+        Self {
+            record,
+            layout: None,
+        }
+    }
+}
+
+struct InFlight {
+    pending: Pending,
+    found: Vec<Found>,
+}
+
+/// What one program writes into a space.
+pub(crate) struct Writer {
+    set: Arc<FeedSet>,
+    db: Database,
+    metadata: Arc<Feed>,
+    content: Arc<Feed>,
+    tag: WriterTag,
+    metadata_key: BlockKey,
+    content_key: BlockKey,
+    hash_key: HashKey,
+    /// Lengths of the feeds once everything in flight is durable.
+    next_metadata: u64,
+    next_content: u64,
+    last_time: u64,
+    /// What our commits have listed as seen since this program started.
+    told: Clock,
+    in_flight: VecDeque<InFlight>,
+    /// Counts the times that rows were put into the de-duplication index.
+    indexed: u64,
+    gone: VecDeque<Gone>,
+}
+
+/// A name that this writer freed a moment ago.
+struct Gone {
+    parent: NodeId,
+    name: Name,
+    node: NodeId,
+    when: Instant,
+}
+
+impl Writer {
+    /// Writes the claim into feeds that are empty, and picks up where the last run ended.
+    pub fn open(
+        set: Arc<FeedSet>,
+        db: Database,
+        read_key: &ReadKey,
+        metadata: Arc<Feed>,
+        content: Arc<Feed>,
+        claim: &[u8],
+    ) -> Result<Self, DriveError> {
+        let metadata_key = read_key.block_key(&metadata.key().0);
+        let content_key = read_key.block_key(&content.key().0);
+        let tag = WriterTag::of(&metadata.key());
+        let mut writer = Self {
+            set,
+            db,
+            metadata,
+            content,
+            tag,
+            metadata_key,
+            content_key,
+            hash_key: HashKey::new(read_key.hash_key("dedup")),
+            next_metadata: 0,
+            next_content: 0,
+            last_time: 0,
+            told: Clock::default(),
+            in_flight: VecDeque::new(),
+            indexed: 0,
+            gone: VecDeque::new(),
+        };
+        writer.write_claims(claim)?;
+        writer.look_again();
+        writer.last_time = writer.newest_time()?;
+        dedup::check(&writer.db, tag, writer.next_content)?;
+        Ok(writer)
+    }
+
+    /// Tag of this writer.
+    pub fn tag(&self) -> WriterTag {
+        self.tag
+    }
+
+    /// Our metadata feed.
+    pub fn metadata(&self) -> FeedKey {
+        self.metadata.key()
+    }
+
+    /// A place to put new content; its blocks are sealed for our content feed.
+    pub fn intake(&self, blocks: &Arc<Blocks>) -> Intake {
+        let key = self.content_key.clone();
+        let packer = Packer::new(Box::new(move |plaintext| key.seal(plaintext).into()));
+        Intake::new(
+            packer,
+            Dedup::new(self.hash_key.clone(), self.db.clone(), blocks.clone()),
+        )
+    }
+
+    /// Key for hashing chunks on another thread.
+    pub fn hash_key(&self) -> HashKey {
+        self.hash_key.clone()
+    }
+
+    /// Commits full content blocks ahead of their record, once there are enough of them.
+    pub fn ahead(&mut self, intake: &mut Intake) -> Result<(), DriveError> {
+        if intake.packer.ready() < PIECE {
+            return Ok(());
+        }
+        let blocks = intake.packer.take(self.next_content);
+        self.append_content(blocks)
+    }
+
+    /// Commits records with the rest of their content. `clock` is what the author had seen. Returns the length of the
+    /// metadata feed afterwards; durable once [`Writer::settle`] has returned.
+    pub fn commit(
+        &mut self,
+        clock: &Clock,
+        intake: &mut Intake,
+        changes: Vec<Change>,
+    ) -> Result<u64, DriveError> {
+        let done = self.try_commit(clock, intake, changes);
+        if done.is_err() {
+            self.recover();
+        }
+        done
+    }
+
+    /// Waits until everything in flight is durable.
+    pub fn settle(&mut self) -> Result<(), DriveError> {
+        while !self.in_flight.is_empty() {
+            self.wait_oldest()?;
+        }
+        Ok(())
+    }
+
+    /// Counts up whenever an intake should look at the index again.
+    pub fn indexed(&self) -> u64 {
+        self.indexed
+    }
+
+    /// Remembers that a name was freed by deleting or moving `node`.
+    pub fn freed(&mut self, parent: NodeId, name: Name, node: NodeId) {
+        self.gone.push_back(Gone {
+            parent,
+            name,
+            node,
+            when: Instant::now(),
+        });
+        while self.gone.len() > MAX_GONE {
+            self.gone.pop_front();
+        }
+    }
+
+    /// The node that a new one of this name succeeds: editors save by deleting or moving away, then creating.
+    pub fn predecessor(&mut self, parent: NodeId, name: &Name) -> Option<NodeId> {
+        while self
+            .gone
+            .front()
+            .is_some_and(|gone| gone.when.elapsed() > SUCCEEDS_WITHIN)
+        {
+            self.gone.pop_front();
+        }
+        self.gone
+            .iter()
+            .rev()
+            .find(|gone| gone.parent == parent && gone.name == *name)
+            .map(|gone| gone.node)
+    }
+
+    fn try_commit(
+        &mut self,
+        clock: &Clock,
+        intake: &mut Intake,
+        changes: Vec<Change>,
+    ) -> Result<u64, DriveError> {
+        let (content, filler, records) = self.place(intake, changes)?;
+        let seen = self.seen(clock);
+        let listed: Vec<_> = seen.iter().map(|seen| (seen.writer, seen.length)).collect();
+        let time_ms = now_ms().max(self.last_time);
+        let content_length = self.next_content + content.len() as u64 + filler;
+        let header = CommitHeader {
+            time_ms,
+            content_length,
+            filler,
+            seen,
+        };
+        let blocks = encode_commit(&Commit { header, records })?;
+        let sealed: Vec<Bytes> = blocks
+            .iter()
+            .map(|block| self.metadata_key.seal(block).into())
+            .collect();
+        let content = self.append_early(intake, content, filler)?;
+        let (contents, metadatas) = (content.len() as u64, sealed.len() as u64);
+        let mut batch = Batch::new();
+        if contents > 0 {
+            batch.append(&self.content, content);
+        }
+        batch.append(&self.metadata, sealed);
+        let pending = self.set.commit(batch)?;
+        self.next_content += contents;
+        self.next_metadata += metadatas;
+        self.last_time = time_ms;
+        listed
+            .into_iter()
+            .for_each(|(writer, length)| self.told.raise(writer, length));
+        let found = intake.clear(self.tag);
+        self.track(pending, found)?;
+        Ok(self.next_metadata)
+    }
+
+    /// Gives all blocks their numbers and all records their runs.
+    fn place(
+        &self,
+        intake: &mut Intake,
+        changes: Vec<Change>,
+    ) -> Result<(Vec<Bytes>, u64, Vec<Record>), DriveError> {
+        let unplaced = || DriveError::Damaged("a commit being written".into());
+        let many = changes.iter().any(|c| {
+            c.layout
+                .as_ref()
+                .is_some_and(|layout| intake.needs_table(layout))
+        });
+        let mut tables = Vec::new();
+        if many {
+            intake.packer.settle(self.next_content);
+            for change in &changes {
+                let Some(layout) = &change.layout else {
+                    continue;
+                };
+                let runs = intake.runs(layout, self.tag).ok_or_else(unplaced)?;
+                let table = (runs.len() > MAX_RUNS).then(|| encode_runs(&runs));
+                tables.push(
+                    table.map(|bytes| (intake.packer.store(&bytes, true), bytes.len() as u64)),
+                );
+            }
+        }
+        let (blocks, filler) = intake.packer.finish(self.next_content);
+        let mut tables = tables.into_iter();
+        let mut records = Vec::with_capacity(changes.len());
+        for Change { mut record, layout } in changes {
+            if let (Some(layout), Some(content)) = (layout, &mut record.content) {
+                let table = tables.next().flatten();
+                content.value.size = layout.size;
+                content.value.body = match table {
+                    Some((stretch, length)) => {
+                        let runs = intake
+                            .packer
+                            .runs(stretch, 0..length, self.tag)
+                            .ok_or_else(unplaced)?;
+                        let table = <[Run; 1]>::try_from(runs).map_err(|_| unplaced())?;
+                        let [table] = table;
+                        Body::Table {
+                            table,
+                            splices: Vec::new(),
+                        }
+                    }
+                    None => match intake.runs(&layout, self.tag).ok_or_else(unplaced)? {
+                        runs if runs.is_empty() => Body::None,
+                        runs => Body::Runs(runs),
+                    },
+                };
+            }
+            records.push(record);
+        }
+        Ok((blocks, filler, records))
+    }
+
+    /// Content of a large commit goes ahead, so that one write stays bounded; returns what goes with the record.
+    fn append_early(
+        &mut self,
+        intake: &mut Intake,
+        mut blocks: Vec<Bytes>,
+        mut filler: u64,
+    ) -> Result<Vec<Bytes>, DriveError> {
+        while blocks.len() > 2 * PIECE {
+            let rest = blocks.split_off(PIECE);
+            self.append_content(std::mem::replace(&mut blocks, rest))?;
+        }
+        while filler > 0 {
+            if blocks.len() >= PIECE {
+                self.append_content(std::mem::take(&mut blocks))?;
+            }
+            let part = filler.min(PIECE as u64);
+            blocks.extend(intake.packer.filler(part));
+            filler -= part;
+        }
+        Ok(blocks)
+    }
+
+    fn append_content(&mut self, blocks: Vec<Bytes>) -> Result<(), DriveError> {
+        let count = blocks.len() as u64;
+        let mut batch = Batch::new();
+        batch.append(&self.content, blocks);
+        let done = self
+            .set
+            .commit(batch)
+            .map_err(DriveError::from)
+            .and_then(|pending| {
+                self.next_content += count;
+                self.track(pending, Vec::new())
+            });
+        if done.is_err() {
+            self.recover();
+        }
+        done
+    }
+
+    fn track(&mut self, pending: Pending, found: Vec<Found>) -> Result<(), DriveError> {
+        self.in_flight.push_back(InFlight { pending, found });
+        while self.in_flight.len() > IN_FLIGHT {
+            self.wait_oldest()?;
+        }
+        Ok(())
+    }
+
+    fn wait_oldest(&mut self) -> Result<(), DriveError> {
+        let Some(oldest) = self.in_flight.pop_front() else {
+            return Ok(());
+        };
+        if let Err(error) = oldest.pending.wait() {
+            self.recover();
+            return Err(error.into());
+        }
+        if !oldest.found.is_empty() {
+            // The index is a cache: without these rows the same bytes are stored once more, nothing else.
+            if let Err(error) = dedup::put(&self.db, self.tag, self.content.length(), &oldest.found)
+            {
+                tracing::warn!("rows for de-duplication were not kept: {error}");
+            }
+            self.indexed += 1;
+        }
+        Ok(())
+    }
+
+    /// After a failure: what was queued behind it failed too; numbers begin anew from what is durable.
+    fn recover(&mut self) {
+        for queued in self.in_flight.drain(..) {
+            let _ = queued.pending.wait();
+        }
+        self.look_again();
+        // What failed may have been the first to list a head: list all again.
+        self.told = Clock::default();
+    }
+
+    fn look_again(&mut self) {
+        self.next_content = self.content.length();
+        self.next_metadata = self.metadata.length();
+    }
+
+    fn write_claims(&self, claim: &[u8]) -> Result<(), DriveError> {
+        let plaintext = encode_claim(claim);
+        let mut batch = Batch::new();
+        let mut empty = false;
+        for (feed, key) in [
+            (&self.content, &self.content_key),
+            (&self.metadata, &self.metadata_key),
+        ] {
+            if feed.length() == 0 {
+                batch.append(feed, vec![key.seal(&plaintext).into()]);
+                empty = true;
+            }
+        }
+        if empty {
+            self.set.commit(batch)?.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Heads of other writers that our commits have not listed yet.
+    fn seen(&self, clock: &Clock) -> Vec<Seen> {
+        let news = clock
+            .0
+            .iter()
+            .filter(|(writer, length)| **writer != self.tag && **length > self.told.length(writer));
+        let feeds = self.set.feeds();
+        news.filter_map(|(writer, length)| {
+            let mut same = feeds
+                .iter()
+                .filter(|feed| WriterTag::of(&feed.key()) == *writer);
+            let hash = same.find_map(|feed| feed.tree_hash_at(*length))?;
+            let mut tree_hash = [0; 16];
+            tree_hash.copy_from_slice(&hash[..16]);
+            Some(Seen {
+                writer: *writer,
+                length: *length,
+                tree_hash,
+            })
+        })
+        .take(MAX_SEEN)
+        .collect()
+    }
+
+    /// Time in the header of our newest commit: our clock never runs backwards in what others see.
+    fn newest_time(&self) -> Result<u64, DriveError> {
+        let mut index = self.next_metadata;
+        while index > 1 {
+            index -= 1;
+            let Some(sealed) = self.metadata.get(index)? else {
+                return Ok(0);
+            };
+            let Ok(plaintext) = self.metadata_key.open(&sealed) else {
+                return Ok(0);
+            };
+            match decode_block(&plaintext) {
+                Ok(block) if block.header.is_none() => continue,
+                Ok(block) => return Ok(block.header.map_or(0, |header| header.time_ms)),
+                Err(_) => return Ok(0),
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// The version that the commit ending at metadata length `length` makes.
+pub(crate) fn dot_at(tag: WriterTag, length: u64) -> Dot {
+    Dot {
+        writer: tag,
+        block: length.saturating_sub(1),
+    }
+}
+
+/// This machine's clock, in ms since 1970.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,386 @@
+//! Older states brought back, and conflicts resolved: new versions with old content, so nothing is lost either way.
+
+use super::commit::{Change, Writer};
+use super::write::{birth, deleted};
+use super::{Drive, DriveError, Restore, Work, find_version};
+use crate::content::intake::Intake;
+use crate::path::{DrivePath, Name};
+use crate::record::{Content, Kind, Life, NodeId, Place, Record, Write};
+use crate::tree::{Cause, Conflict, Entry, Tree, Version};
+use crate::version::Dot;
+use cobox_view::kv::{MemoryRows, ReadRows};
+
+impl Drive {
+    /// Brings a version back as the newest (undeletes when needed). By time, for folders: everything that was below it
+    /// then is there again as it was; what came later under other names stays. Returns how many entries changed.
+    pub fn restore(&self, path: &DrivePath, what: Restore) -> Result<u64, DriveError> {
+        let mut work = self.work()?;
+        let mut plan = Plan::new(&work.writer, self);
+        match what {
+            Restore::Version(dot) => self.plan_version(&mut work, &mut plan, path, dot)?,
+            Restore::Time(at_ms) => {
+                let then = self.rows_at(at_ms)?;
+                self.plan_time(&work, &mut plan, &Tree(&then), path)?;
+            }
+        }
+        let count = plan.changes.len() as u64;
+        self.finish(work, Some(plan.intake), plan.changes)?;
+        Ok(count)
+    }
+
+    /// Keeps one version; the others become history.
+    pub fn resolve(&self, path: &DrivePath, keep: Dot) -> Result<(), DriveError> {
+        let work = self.work()?;
+        let tree = work.tree();
+        let is_meant =
+            |c: &Conflict| c.path == *path && c.versions.iter().any(|version| version.dot == keep);
+        let meant: Vec<Conflict> = tree.conflicts()?.into_iter().filter(is_meant).collect();
+        if meant.is_empty() {
+            return Err(DriveError::NoVersion(keep.to_string()));
+        }
+        let mut records = Vec::new();
+        for conflict in &meant {
+            resolve_one(&tree, conflict, keep, &mut records)?;
+        }
+        let changes = records.into_iter().map(Change::from).collect();
+        self.finish(work, None, changes).map(drop)
+    }
+
+    fn plan_version(
+        &self,
+        work: &mut Work<'_>,
+        plan: &mut Plan,
+        path: &DrivePath,
+        dot: Dot,
+    ) -> Result<(), DriveError> {
+        let tree = work.tree();
+        let version = find_version(&tree, path, dot)?;
+        let no_version = || DriveError::NoVersion(dot.to_string());
+        let kind = version.node.kind().ok_or_else(no_version)?;
+        let content = version.content.ok_or_else(no_version)?;
+        match tree.lookup(path)? {
+            Some(entry) if entry.kind != kind => Err(DriveError::Exists(path.to_string())),
+            Some(entry) => plan.content(self, &tree, path, entry.node, version.node, content),
+            None => {
+                let standing = standing(&tree, path, version.node)?;
+                match standing {
+                    Standing::Here => plan.revive(&tree, version.node, kind, None, Some(content)),
+                    Standing::Gone => {
+                        let place = self.place(work, path, true, &mut plan.changes)?;
+                        plan.revive(&work.tree(), version.node, kind, Some(place), Some(content))
+                    }
+                    Standing::Elsewhere => {
+                        let (parent, name) = self.place(work, path, true, &mut plan.changes)?;
+                        plan.copy(
+                            self,
+                            &work.tree(),
+                            path,
+                            version.node,
+                            birth(kind, parent, name, content, Default::default()),
+                        )
+                    }
+                }
+            }
+        }
+    }
+
+    fn plan_time(
+        &self,
+        work: &Work<'_>,
+        plan: &mut Plan,
+        then: &Tree<'_, MemoryRows>,
+        path: &DrivePath,
+    ) -> Result<(), DriveError> {
+        let mut todo = Vec::new();
+        if path.is_root() {
+            todo.push((path.clone(), NodeId::ROOT));
+        } else {
+            let old = self.found(then.lookup(path)?, path)?;
+            let (parent, _) = path.split().ok_or(DriveError::Root)?;
+            // Missing parents come back too: they are what the entry's own new versions revive.
+            let now = work.tree().folders(&parent)?;
+            let parent = match now.first() {
+                Some(node) => *node,
+                None => then
+                    .folders(&parent)?
+                    .first()
+                    .copied()
+                    .unwrap_or(NodeId::ROOT),
+            };
+            if let Some(node) = self.plan_entry(work, plan, then, path, parent, &old)? {
+                todo.push((path.clone(), node));
+            }
+        }
+        while let Some((folder, node)) = todo.pop() {
+            for old in then.list(&folder)?.iter().filter(|old| !old.conflict) {
+                let below = folder.join(old.name.clone());
+                if let Some(child) = self.plan_entry(work, plan, then, &below, node, old)? {
+                    todo.push((below, child));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans one entry; for a folder returns the node that its children go to.
+    fn plan_entry(
+        &self,
+        work: &Work<'_>,
+        plan: &mut Plan,
+        then: &Tree<'_, MemoryRows>,
+        path: &DrivePath,
+        parent: NodeId,
+        old: &Entry,
+    ) -> Result<Option<NodeId>, DriveError> {
+        let tree = work.tree();
+        let current = tree.lookup(path)?.filter(|entry| entry.kind == old.kind);
+        match current {
+            Some(entry) if entry.kind == Kind::Folder => return Ok(Some(entry.node)),
+            Some(entry) if entry.node == old.node && entry.version == old.version => {}
+            Some(entry) => {
+                plan.content(self, then, path, entry.node, old.node, old.content.clone())?
+            }
+            None => {
+                let place = Some((parent, old.name.clone()));
+                let content = (old.kind != Kind::Folder).then(|| old.content.clone());
+                plan.revive(&tree, old.node, old.kind, place, content)?;
+            }
+        }
+        Ok((old.kind == Kind::Folder).then_some(old.node))
+    }
+}
+
+/// Where a node that is not shown at a path is now.
+enum Standing {
+    /// At that path, deleted or under something deleted.
+    Here,
+    /// Deleted at another path.
+    Gone,
+    /// Alive at another path.
+    Elsewhere,
+}
+
+fn standing<R: ReadRows + ?Sized>(
+    tree: &Tree<'_, R>,
+    path: &DrivePath,
+    node: NodeId,
+) -> Result<Standing, DriveError> {
+    let versions = tree.history(path)?;
+    let mut own = versions.iter().filter(|version| version.node == node);
+    let is_deleted = own.clone().any(|version| version.deleted && version.head);
+    let (folder, name) = path.split().ok_or(DriveError::Root)?;
+    let folders = tree.folders(&folder)?;
+    let is_here = |(parent, own_name): &(NodeId, Name)| {
+        *own_name == name && (folders.is_empty() || folders.contains(parent))
+    };
+    let newest_place = own.find_map(|version| version.place.as_ref());
+    Ok(match newest_place {
+        Some(place) if is_here(place) => Standing::Here,
+        _ if is_deleted => Standing::Gone,
+        _ => Standing::Elsewhere,
+    })
+}
+
+/// Changes of one restore, all in one commit.
+struct Plan {
+    intake: Intake,
+    changes: Vec<Change>,
+}
+
+impl Plan {
+    fn new(writer: &Writer, drive: &Drive) -> Self {
+        Self {
+            intake: writer.intake(&drive.blocks),
+            changes: Vec::new(),
+        }
+    }
+
+    /// Old content of `from` becomes the newest version of `node`.
+    fn content<R: ReadRows + ?Sized>(
+        &mut self,
+        drive: &Drive,
+        tree: &Tree<'_, R>,
+        path: &DrivePath,
+        node: NodeId,
+        from: NodeId,
+        content: Content,
+    ) -> Result<(), DriveError> {
+        let Some(kind) = node.kind() else {
+            return Ok(());
+        };
+        let (value, layout) = match node == from {
+            true => (content, None),
+            false => drive.portable(&mut self.intake, tree, from, content, path)?,
+        };
+        let rows = drive.rows()?;
+        let replaces = Tree(&rows).heads(node)?.content;
+        let mut record = Record::new(node, kind);
+        record.content = Some(Write { value, replaces });
+        self.changes.push(Change { record, layout });
+        Ok(())
+    }
+
+    /// A node lives again: at the place given, else where it was.
+    fn revive<R: ReadRows + ?Sized>(
+        &mut self,
+        tree: &Tree<'_, R>,
+        node: NodeId,
+        kind: Kind,
+        place: Option<(NodeId, Name)>,
+        content: Option<Content>,
+    ) -> Result<(), DriveError> {
+        let heads = tree.heads(node)?;
+        let mut record = Record::new(node, kind);
+        record.life = Some(Write {
+            value: Life::Alive,
+            replaces: heads.life,
+        });
+        record.content = content.map(|value| Write {
+            value,
+            replaces: heads.content,
+        });
+        record.place = place.map(|(parent, name)| Write {
+            value: Place { parent, name },
+            replaces: heads.place,
+        });
+        self.changes.push(record.into());
+        Ok(())
+    }
+
+    /// A new node that continues another which lives on elsewhere.
+    fn copy<R: ReadRows + ?Sized>(
+        &mut self,
+        drive: &Drive,
+        tree: &Tree<'_, R>,
+        path: &DrivePath,
+        from: NodeId,
+        mut record: Record,
+    ) -> Result<(), DriveError> {
+        let mut layout = None;
+        if let Some(content) = &mut record.content {
+            let old = std::mem::take(&mut content.value);
+            (content.value, layout) = drive.portable(&mut self.intake, tree, from, old, path)?;
+        }
+        if let Some(attrs) = &mut record.attrs {
+            attrs.value.mode = 0o644;
+        }
+        record.succeeds = Some(from);
+        self.changes.push(Change { record, layout });
+        Ok(())
+    }
+}
+
+fn resolve_one<R: ReadRows + ?Sized>(
+    tree: &Tree<'_, R>,
+    conflict: &Conflict,
+    keep: Dot,
+    records: &mut Vec<Record>,
+) -> Result<(), DriveError> {
+    let kept = conflict.versions.iter().find(|version| version.dot == keep);
+    let kept = kept.ok_or_else(|| DriveError::NoVersion(keep.to_string()))?;
+    if conflict.cause == Cause::Name {
+        return delete_others(tree, conflict, kept, records);
+    }
+    let node = match conflict.cause {
+        Cause::Loop => tree
+            .lookup(&conflict.path)?
+            .map_or(kept.node, |entry| entry.node),
+        _ => kept.node,
+    };
+    let heads = tree.heads(node)?;
+    let record = record_of(records, node)?;
+    match conflict.cause {
+        Cause::Content => {
+            let value = match &kept.content {
+                Some(content) => Some(content.clone()),
+                None => tree.content_at(node, keep)?,
+            };
+            record.content = value.map(|value| Write {
+                value,
+                replaces: heads.content,
+            });
+        }
+        Cause::Place => {
+            let value = kept
+                .place
+                .clone()
+                .map(|(parent, name)| Place { parent, name });
+            record.place = value.map(|value| Write {
+                value,
+                replaces: heads.place,
+            });
+        }
+        Cause::Attrs => {
+            let shown = tree
+                .lookup(&conflict.path)?
+                .filter(|_| conflict.versions[0].dot == keep);
+            let value = shown
+                .ok_or_else(|| DriveError::NoVersion(keep.to_string()))?
+                .attrs;
+            record.attrs = Some(Write {
+                value,
+                replaces: heads.attrs,
+            });
+        }
+        Cause::Life => {
+            let value = if kept.deleted {
+                Life::Deleted
+            } else {
+                Life::Alive
+            };
+            record.life = Some(Write {
+                value,
+                replaces: heads.life,
+            });
+        }
+        // The node whose move was ignored stays where it is shown: in the root, under the name it is shown by.
+        Cause::Loop => {
+            let name = conflict.path.names().last().cloned();
+            let value = name.map(|name| Place {
+                parent: NodeId::ROOT,
+                name,
+            });
+            record.place = value.map(|value| Write {
+                value,
+                replaces: heads.place,
+            });
+        }
+        Cause::Name => {}
+    }
+    Ok(())
+}
+
+fn delete_others<R: ReadRows + ?Sized>(
+    tree: &Tree<'_, R>,
+    conflict: &Conflict,
+    kept: &Version,
+    records: &mut Vec<Record>,
+) -> Result<(), DriveError> {
+    for other in conflict
+        .versions
+        .iter()
+        .filter(|version| version.node != kept.node)
+    {
+        let Some(kind) = other.node.kind() else {
+            continue;
+        };
+        let life = deleted(tree, other.node, kind)?.life;
+        record_of(records, other.node)?.life = life;
+    }
+    Ok(())
+}
+
+/// A commit has one record per node.
+fn record_of(records: &mut Vec<Record>, node: NodeId) -> Result<&mut Record, DriveError> {
+    let at = match records.iter().position(|record| record.node == node) {
+        Some(at) => at,
+        None => {
+            let kind = node
+                .kind()
+                .ok_or_else(|| DriveError::Damaged("the kind of a node".into()))?;
+            records.push(Record::new(node, kind));
+            records.len() - 1
+        }
+    };
+    Ok(&mut records[at])
+}
