@@ -1,10 +1,24 @@
 //! Authenticated streams between devices: iroh (QUIC by public key), and an in-memory twin for tests.
+//!
+//! Its job: reach a device whose key is known, prove both keys, carry streams. Not its job: who the
+//! device is to us, what the streams say, when to dial again.
 
-use cobox_keys::identity::PublicKey;
+mod hint;
+mod iroh;
+pub mod memory;
+
+pub use hint::{Hint, MAX_ADDRESSES, ParseHintError};
+pub use iroh::{IrohOptions, IrohTransport};
+
+use cobox_keys::identity::{KeyPair, PublicKey};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+
+/// How long a dial may take before the peer counts as unreachable.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A boxed future, so that transports can be trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -13,34 +27,42 @@ pub type SendStream = Box<dyn AsyncWrite + Send + Unpin>;
 /// Receiving half of a stream.
 pub type ReceiveStream = Box<dyn AsyncRead + Send + Unpin>;
 
-/// How to reach a device. Text form: `<64 hex digits>@<ip:port>,<ip:port>...`
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Hint { /** its key */ pub device: PublicKey, /** where it was last known */ pub addresses: Vec<SocketAddr> }
-
 /// Why a peer could not be talked to.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
     /// Nobody answered there in time.
-    #[error("no answer from the peer")] Unreachable,
+    #[error("no answer from the peer")]
+    Unreachable,
     /// The connection ended.
-    #[error("the connection was closed: {0}")] Closed(String),
+    #[error("the connection was closed: {0}")]
+    Closed(String),
     /// Could not bind or start.
-    #[error("the network could not be started: {0}")] Start(String),
+    #[error("the network could not be started: {0}")]
+    Start(String),
 }
+
 /// Dial and accept.
 pub trait Transport: Send + Sync + 'static {
+    /// Our device key pair: what peers authenticate, and what signs receipts.
+    fn key_pair(&self) -> &KeyPair;
     /// Our device key.
-    fn device(&self) -> PublicKey;
+    fn device(&self) -> PublicKey {
+        self.key_pair().public()
+    }
     /// How others reach us now.
     fn hint(&self) -> Hint;
     /// Connects within ten seconds, or not.
-    fn dial<'a>(&'a self, hint: &'a Hint) -> BoxFuture<'a, Result<Box<dyn Connection>, TransportError>>;
+    fn dial<'a>(
+        &'a self,
+        hint: &'a Hint,
+    ) -> BoxFuture<'a, Result<Box<dyn Connection>, TransportError>>;
     /// Next incoming connection; `None` when closed.
     fn accept(&self) -> BoxFuture<'_, Option<Box<dyn Connection>>>;
     /// Closes everything in an orderly way.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
+
 /// One authenticated connection.
 pub trait Connection: Send + Sync + 'static {
     /// The other device, proven.
@@ -48,8 +70,12 @@ pub trait Connection: Send + Sync + 'static {
     /// True on the side that dialled.
     fn dialled(&self) -> bool;
     /// 32 bytes both sides (and nobody else) can compute for a label (TLS exporter).
+    ///
+    /// # Errors
+    ///
+    /// `Closed`, when the connection ended before its handshake did.
     fn exporter(&self, label: &'static [u8]) -> Result<[u8; 32], TransportError>;
-    /// Opens a stream both ways.
+    /// Opens a stream both ways. The peer sees it with the first byte written.
     fn open_bi(&self) -> BoxFuture<'_, Result<(SendStream, ReceiveStream), TransportError>>;
     /// Accepts one.
     fn accept_bi(&self) -> BoxFuture<'_, Result<(SendStream, ReceiveStream), TransportError>>;
@@ -59,6 +85,8 @@ pub trait Connection: Send + Sync + 'static {
     fn accept_uni(&self) -> BoxFuture<'_, Result<ReceiveStream, TransportError>>;
     /// Where the peer is now, for people (`lan`, `direct`, `relayed`, address).
     fn path(&self) -> String;
+    /// The peer's address as seen from here, if the path has one.
+    fn remote_address(&self) -> Option<SocketAddr>;
     /// Application bytes sent and received so far.
     fn traffic(&self) -> (u64, u64);
     /// Ends it with a reason.
