@@ -1,1 +1,0 @@
-//! The messages, their bytes, their limits.
