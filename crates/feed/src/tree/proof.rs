@@ -306,6 +306,8 @@ pub struct Proof {
     pub(crate) head: Option<Head>,
     /// The manifest, where none was known.
     pub(crate) manifest: Option<Manifest>,
+    /// Length and tree hash of the head that was held when it was checked.
+    pub(crate) base: Option<(u64, [u8; 32])>,
 }
 
 impl Proof {
@@ -327,6 +329,12 @@ impl Proof {
     /// The manifest, where none was known.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.manifest.as_ref()
+    }
+
+    /// Length and tree hash of the head that was held when it was checked: a new head is known to
+    /// continue that one, and no other that came meanwhile.
+    pub(crate) fn base(&self) -> Option<(u64, [u8; 32])> {
+        self.base
     }
 }
 

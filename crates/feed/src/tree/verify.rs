@@ -378,6 +378,7 @@ impl Verifier<'_> {
         let new =
             |manifest: &Manifest| self.known.manifest.is_none() && manifest.key() == self.known.key;
         Proof {
+            base: self.known.head.map(|head| (head.length, head.tree_hash)),
             blocks: proof
                 .block
                 .map(|block| (block.index, block.value))

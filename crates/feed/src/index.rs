@@ -1,1 +1,0 @@
-//! Where each extent of blocks, and each page of tree nodes, lies; rebuilt from segments when lost.

@@ -1,0 +1,445 @@
+//! The table file: one per data folder, a view of all segments that can be deleted at any time.
+//! Written only by checkpoints; a damaged one is deleted and grown again.
+
+use super::extent::Extent;
+use super::overlay::Overlay;
+use super::rows::{self, DraftPlace, FeedRow, PAGE, open_row, seal_row};
+use crate::disk::Disk;
+use crate::error::StoreError;
+use crate::manifest::FeedKey;
+use crate::segment::Position;
+use crate::sync::{read, write};
+use crate::tree::Node;
+use bytes::Bytes;
+use redb::{
+    Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
+    WriteTransaction,
+};
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, RwLock};
+
+/// Format of the rows. Any other number: the file is rebuilt.
+const FORMAT: u64 = 1;
+/// Bytes of table pages kept in memory.
+const CACHE: usize = 8 << 20;
+const FILE: &str = "index.redb";
+
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+const SPACES: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("spaces");
+/// Address and feed key.
+const FEEDS: TableDefinition<'_, &[u8; 64], &[u8]> = TableDefinition::new("feeds");
+/// Feed id and first block.
+const EXTENTS: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("extents");
+/// Feed id and page.
+const NODES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("nodes");
+/// Address and digest.
+const CERTIFICATES: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition::new("certificates");
+/// Address and id.
+const DRAFTS: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition::new("drafts");
+
+/// The open table file.
+#[derive(Debug)]
+pub(crate) struct Table {
+    disk: Arc<dyn Disk>,
+    /// None while it could not be opened again after a failed write.
+    database: RwLock<Option<Database>>,
+    next_feed: AtomicU32,
+}
+
+/// Order of arrival and bytes of a certificate.
+pub(crate) type Certificate = (u64, Bytes);
+
+/// What the table knows of a space.
+#[derive(Debug)]
+pub(crate) struct SpaceRows {
+    /// How far the table has seen the space's log.
+    pub position: Position,
+    /// All feeds with a row.
+    pub feeds: HashMap<FeedKey, FeedRow>,
+}
+
+impl Table {
+    /// Opens the table file; one that cannot be used is deleted and begun anew.
+    pub(crate) fn open(disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
+        match Self::try_open(disk.clone()) {
+            Ok(table) => Ok(table),
+            Err(error) => {
+                tracing::warn!(%error, "the index cannot be used and is grown again from the segments");
+                disk.remove(Path::new(FILE))
+                    .map_err(StoreError::io("removing a damaged index"))?;
+                Self::try_open(disk)
+            }
+        }
+    }
+
+    fn try_open(disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
+        // A damaged file may trip an assertion of the table engine.
+        catch_unwind(AssertUnwindSafe(move || {
+            let database = open_database(&*disk)?;
+            let next_feed = Self::prepare(&database)?;
+            Ok(Self {
+                disk,
+                database: RwLock::new(Some(database)),
+                next_feed: AtomicU32::new(next_feed),
+            })
+        }))
+        .unwrap_or_else(|_| Err(failed("the file is damaged")))
+    }
+
+    /// Creates what is missing; returns the next free feed id.
+    fn prepare(database: &Database) -> Result<u32, StoreError> {
+        let transaction = database.begin_write().map_err(failed)?;
+        let next_feed = {
+            let mut meta = transaction.open_table(META).map_err(failed)?;
+            let format = meta
+                .get("format")
+                .map_err(failed)?
+                .map(|format| format.value());
+            match format {
+                None => drop(meta.insert("format", FORMAT).map_err(failed)?),
+                Some(FORMAT) => {}
+                Some(_) => return Err(failed("the file is of another version")),
+            }
+            let next = meta
+                .get("next feed")
+                .map_err(failed)?
+                .map_or(0, |next| next.value());
+            transaction.open_table(FEEDS).map_err(failed)?;
+            transaction.open_table(EXTENTS).map_err(failed)?;
+            transaction.open_table(NODES).map_err(failed)?;
+            transaction.open_table(CERTIFICATES).map_err(failed)?;
+            transaction.open_table(DRAFTS).map_err(failed)?;
+            for row in transaction
+                .open_table(SPACES)
+                .map_err(failed)?
+                .iter()
+                .map_err(failed)?
+            {
+                let (_, row) = row.map_err(failed)?;
+                open_row(row.value()).ok_or_else(|| failed("a row is damaged"))?;
+            }
+            u32::try_from(next).map_err(failed)?
+        };
+        transaction.commit().map_err(failed)?;
+        Ok(next_feed)
+    }
+
+    /// A feed id not used before.
+    pub(crate) fn new_feed_id(&self) -> u32 {
+        self.next_feed.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// What is known of a space.
+    pub(crate) fn space(&self, address: &[u8; 32]) -> Result<Option<SpaceRows>, StoreError> {
+        let read = self.begin_read()?;
+        let spaces = read.open_table(SPACES).map_err(failed)?;
+        let Some(row) = spaces.get(address).map_err(failed)? else {
+            return Ok(None);
+        };
+        let position = self.intact(row.value(), rows::decode_position)?;
+        let mut feeds = HashMap::new();
+        let range = join(address, &[0; 32])..=join(address, &[255; 32]);
+        for row in read
+            .open_table(FEEDS)
+            .map_err(failed)?
+            .range::<&[u8; 64]>(&range.start().clone()..=&range.end().clone())
+            .map_err(failed)?
+        {
+            let (key, row) = row.map_err(failed)?;
+            let mut feed = FeedKey([0; 32]);
+            feed.0.copy_from_slice(&key.value()[32..]);
+            feeds.insert(feed, self.intact(row.value(), FeedRow::decode)?);
+        }
+        Ok(Some(SpaceRows { position, feeds }))
+    }
+
+    /// The row with the largest first block that is not beyond `block`.
+    pub(crate) fn extent_before(
+        &self,
+        feed: u32,
+        block: u64,
+    ) -> Result<Option<(u64, Extent)>, StoreError> {
+        let read = self.begin_read()?;
+        let table = read.open_table(EXTENTS).map_err(failed)?;
+        let mut range = table.range((feed, 0)..=(feed, block)).map_err(failed)?;
+        let Some(row) = range.next_back() else {
+            return Ok(None);
+        };
+        let (key, row) = row.map_err(failed)?;
+        Ok(Some((
+            key.value().1,
+            self.intact(row.value(), Extent::decode)?,
+        )))
+    }
+
+    /// A node.
+    pub(crate) fn node(&self, feed: u32, index: u64) -> Result<Option<Node>, StoreError> {
+        let read = self.begin_read()?;
+        let table = read.open_table(NODES).map_err(failed)?;
+        match table.get((feed, index / PAGE)).map_err(failed)? {
+            None => Ok(None),
+            Some(row) => self.intact(row.value(), |row| rows::node_in_page(row, index)),
+        }
+    }
+
+    /// Certificates of a space, by digest, with their order of arrival.
+    pub(crate) fn certificates(
+        &self,
+        address: &[u8; 32],
+    ) -> Result<Vec<([u8; 16], Certificate)>, StoreError> {
+        let decode = |row: &[u8]| {
+            let (order, bytes) = row.split_first_chunk()?;
+            Some((u64::from_le_bytes(*order), Bytes::copy_from_slice(bytes)))
+        };
+        self.named_rows(CERTIFICATES, address, decode)
+    }
+
+    /// Is a certificate with this digest in the table?
+    pub(crate) fn has_certificate(
+        &self,
+        address: &[u8; 32],
+        digest: &[u8; 16],
+    ) -> Result<bool, StoreError> {
+        let read = self.begin_read()?;
+        let table = read.open_table(CERTIFICATES).map_err(failed)?;
+        Ok(table.get(&name(address, digest)).map_err(failed)?.is_some())
+    }
+
+    /// Drafts of a space.
+    pub(crate) fn drafts(
+        &self,
+        address: &[u8; 32],
+    ) -> Result<Vec<([u8; 16], DraftPlace)>, StoreError> {
+        self.named_rows(DRAFTS, address, DraftPlace::decode)
+    }
+
+    fn named_rows<T>(
+        &self,
+        table: TableDefinition<'_, &'static [u8; 48], &'static [u8]>,
+        address: &[u8; 32],
+        decode: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<Vec<([u8; 16], T)>, StoreError> {
+        let read = self.begin_read()?;
+        let table = read.open_table(table).map_err(failed)?;
+        let mut rows = Vec::new();
+        let (from, to) = (name(address, &[0; 16]), name(address, &[255; 16]));
+        for row in table.range::<&[u8; 48]>(&from..=&to).map_err(failed)? {
+            let (key, row) = row.map_err(failed)?;
+            let mut id = [0; 16];
+            id.copy_from_slice(&key.value()[32..]);
+            rows.push((id, self.intact(row.value(), &decode)?));
+        }
+        Ok(rows)
+    }
+
+    /// Writes layers of several spaces in one durable commit.
+    pub(crate) fn write(&self, layers: &[([u8; 32], Arc<Overlay>)]) -> Result<(), StoreError> {
+        self.durably(|transaction| {
+            for (address, layer) in layers {
+                self.write_layer(transaction, address, layer)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn write_layer(
+        &self,
+        transaction: &WriteTransaction,
+        address: &[u8; 32],
+        layer: &Overlay,
+    ) -> Result<(), StoreError> {
+        let mut feeds = transaction.open_table(FEEDS).map_err(failed)?;
+        for (key, row) in &layer.feeds {
+            feeds
+                .insert(&join(address, &key.0), &seal_row(row.encode(key))[..])
+                .map_err(failed)?;
+        }
+        let mut extents = transaction.open_table(EXTENTS).map_err(failed)?;
+        for (key, extent) in &layer.extents {
+            match extent.count() {
+                0 => drop(extents.remove(key).map_err(failed)?),
+                _ => drop(
+                    extents
+                        .insert(key, &seal_row(extent.encode())[..])
+                        .map_err(failed)?,
+                ),
+            }
+        }
+        self.write_nodes(transaction, layer)?;
+        let mut certificates = transaction.open_table(CERTIFICATES).map_err(failed)?;
+        for (digest, (order, bytes)) in &layer.certificates {
+            let row = [&order.to_le_bytes(), &bytes[..]].concat();
+            certificates
+                .insert(&name(address, digest), &seal_row(row)[..])
+                .map_err(failed)?;
+        }
+        let mut drafts = transaction.open_table(DRAFTS).map_err(failed)?;
+        for (id, place) in &layer.drafts {
+            match place {
+                None => drop(drafts.remove(&name(address, id)).map_err(failed)?),
+                Some(place) => drop(
+                    drafts
+                        .insert(&name(address, id), &seal_row(place.encode())[..])
+                        .map_err(failed)?,
+                ),
+            }
+        }
+        if let Some(position) = &layer.position {
+            let mut spaces = transaction.open_table(SPACES).map_err(failed)?;
+            spaces
+                .insert(address, &seal_row(rows::encode_position(position))[..])
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn write_nodes(
+        &self,
+        transaction: &WriteTransaction,
+        layer: &Overlay,
+    ) -> Result<(), StoreError> {
+        let mut pages: HashMap<(u32, u64), Vec<Node>> = HashMap::new();
+        for ((feed, index), node) in &layer.nodes {
+            pages.entry((*feed, index / PAGE)).or_default().push(*node);
+        }
+        let mut table = transaction.open_table(NODES).map_err(failed)?;
+        for (key, new) in pages {
+            let mut nodes = match table.get(key).map_err(failed)? {
+                None => HashMap::new(),
+                Some(row) => self.intact(row.value(), |row| rows::decode_page(key.1, row))?,
+            };
+            nodes.extend(new.into_iter().map(|node| (node.index, node)));
+            table
+                .insert(key, &seal_row(rows::encode_page(&nodes))[..])
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets a space, durably.
+    pub(crate) fn purge(&self, address: &[u8; 32]) -> Result<(), StoreError> {
+        let Some(space) = self.space(address)? else {
+            return Ok(());
+        };
+        let ids: Vec<u32> = space.feeds.values().map(|feed| feed.id).collect();
+        self.durably(|transaction| {
+            transaction
+                .open_table(SPACES)
+                .map_err(failed)?
+                .remove(address)
+                .map_err(failed)?;
+            let (from, to) = (join(address, &[0; 32]), join(address, &[255; 32]));
+            transaction
+                .open_table(FEEDS)
+                .map_err(failed)?
+                .retain_in::<&[u8; 64], _>(&from..=&to, |_, _| false)
+                .map_err(failed)?;
+            let (from, to) = (name(address, &[0; 16]), name(address, &[255; 16]));
+            for table in [CERTIFICATES, DRAFTS] {
+                transaction
+                    .open_table(table)
+                    .map_err(failed)?
+                    .retain_in::<&[u8; 48], _>(&from..=&to, |_, _| false)
+                    .map_err(failed)?;
+            }
+            for id in ids {
+                for table in [EXTENTS, NODES] {
+                    transaction
+                        .open_table(table)
+                        .map_err(failed)?
+                        .retain_in((id, 0)..=(id, u64::MAX), |_, _| false)
+                        .map_err(failed)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn begin_read(&self) -> Result<ReadTransaction, StoreError> {
+        let database = read(&self.database);
+        database
+            .as_ref()
+            .ok_or_else(|| failed("the file could not be opened"))?
+            .begin_read()
+            .map_err(failed)
+    }
+
+    /// One durable transaction. A table engine that failed once (a full disk) wants to be opened again.
+    fn durably(
+        &self,
+        change: impl FnOnce(&WriteTransaction) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let written = self.write_transaction(change);
+        if written.is_err() {
+            let mut database = write(&self.database);
+            // The file is locked until the old one is gone.
+            *database = None;
+            *database = open_database(&*self.disk).ok();
+        }
+        written
+    }
+
+    fn write_transaction(
+        &self,
+        change: impl FnOnce(&WriteTransaction) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let database = read(&self.database);
+        let database = database
+            .as_ref()
+            .ok_or_else(|| failed("the file could not be opened"))?;
+        let mut transaction = database.begin_write().map_err(failed)?;
+        transaction
+            .set_durability(Durability::Immediate)
+            .map_err(failed)?;
+        change(&transaction)?;
+        let next_feed = u64::from(self.next_feed.load(Ordering::Relaxed));
+        transaction
+            .open_table(META)
+            .map_err(failed)?
+            .insert("next feed", next_feed)
+            .map_err(failed)?;
+        transaction.commit().map_err(failed)
+    }
+
+    /// Opens and decodes a row. A damaged one unlinks the file, so that the next start grows it again.
+    fn intact<T>(
+        &self,
+        row: &[u8],
+        decode: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<T, StoreError> {
+        open_row(row).and_then(decode).ok_or_else(|| {
+            tracing::error!("the index is damaged; it is grown again at the next start");
+            // Unlinking twice is fine, and there is nothing better to do if it fails.
+            let _ = self.disk.remove(Path::new(FILE));
+            failed("a row is damaged")
+        })
+    }
+}
+
+fn open_database(disk: &dyn Disk) -> Result<Database, StoreError> {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE);
+    disk.open_table(&builder, Path::new(FILE)).map_err(failed)
+}
+
+fn failed(error: impl Display) -> StoreError {
+    StoreError::Index(error.to_string().into())
+}
+
+fn join(address: &[u8; 32], key: &[u8; 32]) -> [u8; 64] {
+    let mut out = [0; 64];
+    out[..32].copy_from_slice(address);
+    out[32..].copy_from_slice(key);
+    out
+}
+
+fn name(address: &[u8; 32], id: &[u8; 16]) -> [u8; 48] {
+    let mut out = [0; 48];
+    out[..32].copy_from_slice(address);
+    out[32..].copy_from_slice(id);
+    out
+}

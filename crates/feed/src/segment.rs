@@ -1,1 +1,0 @@
-//! Append-only segment files: records, checksums, torn tails told from rot.
