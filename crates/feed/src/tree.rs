@@ -7,15 +7,20 @@ mod batch;
 mod envelope;
 pub mod flat;
 mod head;
+mod known;
+mod lookup;
 mod node;
+mod path;
 mod proof;
 mod prove;
 mod signature;
+mod upgrade;
 mod verify;
 
 pub use batch::{MerkleBatch, levels_missing, roots_at};
 pub use envelope::{Envelope, Share};
 pub use head::{Head, signable};
+pub use known::Known;
 pub use node::{Node, Nodes, hash_leaves, leaf, tree_hash};
 pub use proof::{
     BlockProof, HashProof, MAX_BLOCK, Proof, ProofError, Request, SeekProof, UntrustedProof,
@@ -23,4 +28,4 @@ pub use proof::{
 };
 pub use prove::{ProveError, prove};
 pub use signature::{SignError, manifest_fits, verify_head};
-pub use verify::{Known, verify, verify_all};
+pub use verify::{verify, verify_all};

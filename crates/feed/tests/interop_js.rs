@@ -193,7 +193,10 @@ fn javascript_answers_as_we_do() {
 /// JavaScript 11.39.5 loses count of the bytes in front of a node that is not below the first root, and
 /// then leaves the seek out.
 fn miscounted(full: &Plain, request: &Request) -> bool {
-    let target = request.block.map(|(block, _)| 2 * block).or(request.hash.map(|(index, _)| index));
+    let target = request
+        .block
+        .map(|(block, _)| 2 * block)
+        .or(request.hash.map(|(index, _)| index));
     let first = full.head.as_ref().unwrap().roots[0].index;
     request.seek.is_some() && target.is_some_and(|target| !flat::contains(first, target))
 }

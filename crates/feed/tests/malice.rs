@@ -186,7 +186,8 @@ proptest! {
         let pair = |part: usize| (parts >> part & 1 != 0).then_some((numbers[2 * part], numbers[2 * part + 1]));
         let request = Request { block: pair(0), hash: pair(1), seek: pair(2), upgrade: pair(3), manifest: parts & 16 != 0 };
         if let Ok(proof) = full.prove(&request) {
-            prop_assert_eq!(decode(&encode(&proof)), proof);
+            prop_assert_eq!(&decode(&encode(&proof)), &proof);
+            prop_assert!(verify(&full.known(), proof).is_ok(), "{request:?}");
         }
     }
 }

@@ -4,7 +4,8 @@ mod common;
 
 use bytes::Bytes;
 use cobox_feed::codec::Reader;
-use cobox_feed::tree::{ProofError, Request, UntrustedProof, verify, verify_all};
+use cobox_feed::manifest::Prologue;
+use cobox_feed::tree::{Head, ProofError, Request, UntrustedProof, verify, verify_all};
 use common::*;
 use serde_json::Value;
 
@@ -143,4 +144,63 @@ fn requests_of_messages_json() {
         request.encode(&mut out);
         assert!(bytes.windows(out.len()).any(|window| window == out));
     }
+}
+
+/// A feed that begins with a fixed prologue: that part goes out whole and needs no signature.
+#[test]
+fn prologue_goes_out_whole() {
+    let blocks = vector_blocks();
+    let fixed = Plain::of("v1", &blocks[..3]);
+    let head = fixed.head.unwrap();
+    let mut manifest = pair().manifest();
+    manifest.prologue = Some(Prologue {
+        hash: head.tree_hash,
+        length: 3,
+    });
+    let mut full = Plain {
+        key: manifest.key(),
+        manifest: Some(manifest.clone()),
+        ..Plain::of("v1", &[])
+    };
+    full.append(&blocks);
+    let request = Request {
+        upgrade: Some((0, 9)),
+        manifest: true,
+        ..Default::default()
+    };
+    let proof = full.prove(&request).unwrap();
+    assert_eq!(proof.upgrade.as_ref().unwrap().length, 3);
+    let checked = verify(&Plain::empty(&full).known(), proof.clone()).unwrap();
+    assert_eq!(checked.head(), full.head.as_ref());
+    let mut whole = proof;
+    let upgrade = whole.upgrade.as_mut().unwrap();
+    upgrade.length = 9;
+    upgrade.nodes = [7, 16].map(|index| full.nodes.0[&index]).to_vec();
+    upgrade.additional_nodes.clear();
+    let error = verify(&Plain::empty(&full).known(), whole).unwrap_err();
+    assert_eq!(error, ProofError::Malformed("the prologue is cut"));
+
+    manifest.quorum = 0;
+    manifest.signers.clear();
+    let head = Some(Head {
+        signature: Vec::new(),
+        ..head
+    });
+    let fixed = Plain {
+        key: manifest.key(),
+        manifest: Some(manifest),
+        head,
+        ..Plain::of("v1", &blocks[..3])
+    };
+    let proof = fixed
+        .prove(&Request {
+            block: Some((1, 0)),
+            upgrade: Some((0, 2)),
+            manifest: true,
+            ..request
+        })
+        .unwrap();
+    let checked = verify(&Plain::empty(&fixed).known(), proof).unwrap();
+    assert_eq!(checked.head(), fixed.head.as_ref());
+    assert_eq!(checked.blocks()[0].1, blocks[1]);
 }

@@ -4,6 +4,7 @@
 
 use super::flat;
 use super::head::Head;
+use super::lookup::{Lookup, Refusal};
 use super::node::{Node, Nodes};
 use super::proof::{BlockProof, HashProof, Request, SeekProof, UntrustedProof, UpgradeProof};
 use crate::manifest::Manifest;
@@ -22,11 +23,6 @@ pub enum ProveError<E> {
     /// Reading the block failed.
     #[error("reading the block failed")]
     Load(E),
-}
-
-enum Refusal {
-    Invalid(&'static str),
-    Missing,
 }
 
 impl<E> From<Refusal> for ProveError<E> {
@@ -60,8 +56,7 @@ pub fn prove<E>(
             .filter(|head| head.length > 0)
             .ok_or(Refusal::Missing)?;
         Prover {
-            head,
-            nodes,
+            tree: Lookup { head, nodes },
             seek: request.seek,
             target: Target::of(request),
         }
@@ -123,8 +118,7 @@ impl Paths {
 }
 
 struct Prover<'a> {
-    head: &'a Head,
-    nodes: &'a dyn Nodes,
+    tree: Lookup<'a>,
     /// Byte offset, padding.
     seek: Option<(u64, u64)>,
     target: Option<Target>,
@@ -142,7 +136,7 @@ impl Prover<'_> {
         let mut paths = Paths::default();
         let end = upgrade
             .as_ref()
-            .map_or(self.head.length, |upgrade| upgrade.end);
+            .map_or(self.tree.head.length, |upgrade| upgrade.end);
         // What is below the old length hangs on a node that the asker holds, the rest on the upgrade.
         let held = |target: &Target| {
             upgrade
@@ -180,7 +174,7 @@ impl Prover<'_> {
             (start, length) = (0, prologue);
         }
         match start.checked_add(length) {
-            Some(end) if length > 0 && end <= self.head.length => Ok(Some(start..end)),
+            Some(end) if length > 0 && end <= self.tree.head.length => Ok(Some(start..end)),
             _ => Err(Refusal::Invalid("upgrade is empty or beyond the head")),
         }
     }
@@ -189,7 +183,7 @@ impl Prover<'_> {
         let Some(target) = &self.target else {
             return Ok(());
         };
-        let end = upgrade.map_or(self.head.length, |upgrade| upgrade.end);
+        let end = upgrade.map_or(self.tree.head.length, |upgrade| upgrade.end);
         if target.index >= 2 * end || target.blocks().end > end {
             return Err(Refusal::Invalid("block or node is beyond the head"));
         }
@@ -215,7 +209,7 @@ impl Prover<'_> {
             }
         }
         let sought = match self.seek {
-            Some((bytes, padding)) => Some(self.seek_below(top, bytes, padding)?),
+            Some((bytes, padding)) => Some(self.tree.seek_below(top, bytes, padding)?),
             None => None,
         };
         self.target_path(target, sought, top)
@@ -224,7 +218,7 @@ impl Prover<'_> {
     /// The node within the upgrade that block, node or seek hang on.
     fn joint(&self, end: u64) -> Result<Option<u64>, Refusal> {
         match (self.seek, &self.target) {
-            (Some((bytes, padding)), _) => self.seek_from_start(end, bytes, padding),
+            (Some((bytes, padding)), _) => self.tree.seek_from_start(end, bytes, padding),
             (None, target) => Ok(target.map(|target| target.index)),
         }
     }
@@ -239,16 +233,17 @@ impl Prover<'_> {
         for index in flat::subtrees(asked.clone()) {
             match joint.filter(|joint| flat::contains(index, *joint)) {
                 Some(joint) if paths.is_empty() => *paths = self.joint_paths(joint, index)?,
-                _ => nodes.push(self.node(index)?),
+                _ => nodes.push(self.tree.node(index)?),
             }
         }
-        let additional = flat::subtrees(asked.end..self.head.length).map(|index| self.node(index));
+        let additional =
+            flat::subtrees(asked.end..self.tree.head.length).map(|index| self.tree.node(index));
         Ok(UpgradeProof {
             start: asked.start,
             length: asked.end - asked.start,
             nodes,
             additional_nodes: additional.collect::<Result<_, _>>()?,
-            signature: self.head.signature.clone(),
+            signature: self.tree.head.signature.clone(),
         })
     }
 
@@ -271,12 +266,12 @@ impl Prover<'_> {
         let mut seek = None;
         let mut nodes = Vec::new();
         if !target.is_block {
-            nodes.push(self.node(target.index)?);
+            nodes.push(self.tree.node(target.index)?);
         }
         for sibling in siblings(target.index, top)? {
             match sought.filter(|sought| flat::contains(sibling, *sought) && sibling != *sought) {
                 Some(sought) => seek = Some(self.path(sought, sibling)?),
-                None => nodes.push(self.node(sibling)?),
+                None => nodes.push(self.tree.node(sibling)?),
             }
         }
         Ok(Paths {
@@ -289,7 +284,7 @@ impl Prover<'_> {
     fn path(&self, index: u64, top: u64) -> Result<Vec<Node>, Refusal> {
         std::iter::once(index)
             .chain(siblings(index, top)?)
-            .map(|index| self.node(index))
+            .map(|index| self.tree.node(index))
             .collect()
     }
 
@@ -321,97 +316,6 @@ impl Prover<'_> {
         }
         Ok(())
     }
-
-    fn node(&self, index: u64) -> Result<Node, Refusal> {
-        let root = self
-            .head
-            .roots
-            .iter()
-            .find(|root| root.index == index)
-            .copied();
-        root.or_else(|| self.nodes.node(index))
-            .ok_or(Refusal::Missing)
-    }
-
-    /// The node at which `bytes` lies in the tree of the first `end` blocks; none if beyond it.
-    fn seek_from_start(
-        &self,
-        end: u64,
-        mut bytes: u64,
-        padding: u64,
-    ) -> Result<Option<u64>, Refusal> {
-        for root in flat::roots(end) {
-            let size = unpadded(&self.node(root)?, padding)?;
-            if bytes == size {
-                return Ok(Some(root));
-            }
-            if bytes < size {
-                return self.descend(root, bytes, padding).map(Some);
-            }
-            bytes -= size;
-        }
-        Ok(None)
-    }
-
-    /// The node at which `bytes` lies, if that is below `top`.
-    fn seek_below(&self, top: u64, bytes: u64, padding: u64) -> Result<u64, Refusal> {
-        const OUTSIDE: Refusal = Refusal::Invalid("seek is outside of the block's subtree");
-        let pads = padding
-            .checked_mul(flat::blocks(top).start)
-            .ok_or(OUTSIDE)?;
-        let before = self.bytes_before(top)?.checked_sub(pads).ok_or(OUTSIDE)?;
-        let rest = bytes.checked_sub(before).ok_or(OUTSIDE)?;
-        if rest == 0 {
-            return Ok(top);
-        }
-        if unpadded(&self.node(top)?, padding)? <= rest {
-            return Err(OUTSIDE);
-        }
-        self.descend(top, rest, padding)
-    }
-
-    /// As deep towards byte `bytes` of the subtree as nodes are held.
-    fn descend(&self, top: u64, mut bytes: u64, padding: u64) -> Result<u64, Refusal> {
-        let mut at = top;
-        while let Some((left, right)) = flat::children(at).filter(|_| bytes > 0) {
-            let Some(node) = self.nodes.node(left) else {
-                break;
-            };
-            let size = unpadded(&node, padding)?;
-            if size == bytes {
-                return Ok(left);
-            }
-            if size > bytes {
-                at = left;
-            } else {
-                bytes -= size;
-                at = right;
-            }
-        }
-        Ok(at)
-    }
-
-    /// Bytes in front of a node's subtree.
-    fn bytes_before(&self, index: u64) -> Result<u64, Refusal> {
-        let mut sum = 0;
-        let mut above = None;
-        for root in &self.head.roots {
-            if flat::contains(root.index, index) {
-                above = Some(root.index);
-                break;
-            }
-            sum += root.size;
-        }
-        let mut at = above.ok_or(Refusal::Missing)?;
-        while let Some((left, right)) = flat::children(at).filter(|_| at != index) {
-            let goes_left = flat::contains(left, index);
-            if !goes_left {
-                sum += self.node(left)?.size;
-            }
-            at = if goes_left { left } else { right };
-        }
-        Ok(sum)
-    }
 }
 
 /// Siblings on the way from a node to one above it.
@@ -422,12 +326,4 @@ fn siblings(index: u64, top: u64) -> Result<impl Iterator<Item = u64>, Refusal> 
     let levels = flat::depth(top) - flat::depth(index);
     let up = std::iter::successors(Some(index), |at| Some(flat::parent(*at)));
     Ok(up.take(levels as usize).map(flat::sibling))
-}
-
-/// Size without `padding` bytes per block.
-fn unpadded(node: &Node, padding: u64) -> Result<u64, Refusal> {
-    let blocks = flat::blocks(node.index);
-    let pads = padding.checked_mul(blocks.end - blocks.start);
-    let size = pads.and_then(|pads| node.size.checked_sub(pads));
-    size.ok_or(Refusal::Invalid("padding is larger than the blocks"))
 }
