@@ -24,7 +24,9 @@ const MODULES: &[(&str, &[&str])] = &[
     ),
     (
         "space",
-        &["lib", "shelf", "space", "replica", "members", "log"],
+        &[
+            "lib", "shelf", "space", "replica", "members", "log", "home", "error",
+        ],
     ),
     (
         "drive",

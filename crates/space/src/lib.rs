@@ -1,7 +1,13 @@
-//! People around a set of feeds: `Space` (member), `Replica` (no key), the log, members, and the `Shelf` that opens each once.
+//! People around a set of feeds: `Space` (member), `Replica` (no key), the log, members, and the
+//! `Shelf` that opens each once.
 //!
 //! Not its job: files (drive), connections (swarm), words for people (the program).
+//!
+//! Order of the modules, top first; each imports only from those below it: `shelf`, `space`,
+//! `replica`, `members`, `log`, `home`, `error`. Every byte written here is in `docs/format.md`.
 
+pub mod error;
+mod home;
 pub mod log;
 pub mod members;
 pub mod replica;

@@ -1,0 +1,270 @@
+//! The list of spaces and replicas that this machine takes part in: what it holds and how it is
+//! written down.
+//!
+//! The list holds encryption keys, so the file is sealed to the identity. What can be learnt again
+//! from the feeds is not in it; what is needed to fetch those feeds anew is.
+
+use std::collections::BTreeMap;
+
+use cobox_keys::access::{Address, EncryptionKey, ReadKey};
+use cobox_keys::cbor::{self, Fields, Record};
+use cobox_keys::error::KeyError;
+use cobox_keys::invite::{Grant, PinnedHead};
+use zeroize::Zeroizing;
+
+const FORMAT: u64 = 1;
+const WHAT: &str = "list of spaces";
+const MAX_ENTRIES: usize = 100_000;
+const MAX_ENTRY: usize = 64 * 1024;
+const MAX_CERTIFICATES: usize = 16;
+const MAX_HINTS: usize = 64;
+const MAX_HINT: usize = 512;
+const MAX_NAME: usize = 255;
+const READ: u64 = 0;
+const WRITE: u64 = 1;
+
+/// A space that we are a member of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SpaceEntry {
+    /// Name last seen, or given at the start.
+    pub name: String,
+    /// What we may do.
+    pub grant: Grant,
+    /// Admin and epoch certificates: with the address they are enough to begin anew from peers.
+    pub certificates: Vec<Vec<u8>>,
+    /// Peers as told by the invite.
+    pub hints: Vec<String>,
+    /// What a newcomer must see before the space is up to date.
+    pub pinned: Option<PinnedHead>,
+    /// When a peer last had everything we have, Unix ms.
+    pub last_sync: Option<u64>,
+    /// Being removed: finished at the next start if a crash came between.
+    pub leaving: bool,
+}
+
+/// An address kept for others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ReplicaEntry {
+    /// Name given here.
+    pub name: Option<String>,
+    /// Peers as told.
+    pub hints: Vec<String>,
+    /// When a peer last had everything we have, Unix ms.
+    pub last_sync: Option<u64>,
+    /// Being removed.
+    pub leaving: bool,
+}
+
+/// All of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Registry {
+    /// Spaces by address.
+    pub spaces: BTreeMap<Address, SpaceEntry>,
+    /// Replicas by address.
+    pub replicas: BTreeMap<Address, ReplicaEntry>,
+}
+
+impl Registry {
+    /// Deterministic bytes; they hold secrets.
+    pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let spaces: Vec<_> = self.spaces.iter().map(encode_space).collect();
+        let replicas: Vec<_> = self.replicas.iter().map(encode_replica).collect();
+        let record = Record::new(FORMAT)
+            .list(1, &spaces, |encoder, entry| encoder.bytes(entry)?.ok())
+            .list(2, &replicas, |encoder, entry| encoder.bytes(entry)?.ok());
+        Zeroizing::new(record.finish())
+    }
+
+    /// What `encode` wrote.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed`, or `TooNew`.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
+        let fields = Fields::read(bytes, WHAT, FORMAT)?;
+        let mut registry = Self::default();
+        for entry in entries(&fields, 1)? {
+            let (address, space) = decode_space(entry)?;
+            registry.spaces.insert(address, space);
+        }
+        for entry in entries(&fields, 2)? {
+            let (address, replica) = decode_replica(entry)?;
+            registry.replicas.insert(address, replica);
+        }
+        Ok(registry)
+    }
+}
+
+fn entries<'b>(fields: &Fields<'b>, key: u64) -> Result<Vec<&'b [u8]>, KeyError> {
+    fields.list(key, MAX_ENTRIES, |decoder| {
+        decoder
+            .bytes()
+            .ok()
+            .filter(|entry| entry.len() <= MAX_ENTRY)
+    })
+}
+
+fn encode_space((address, entry): (&Address, &SpaceEntry)) -> Zeroizing<Vec<u8>> {
+    let (level, key) = match &entry.grant {
+        Grant::Read(key) => (READ, key.expose()),
+        Grant::Write(key) => (WRITE, key.expose()),
+    };
+    let mut record = Record::new(FORMAT)
+        .bytes(1, &address.0)
+        .text(2, &entry.name)
+        .uint(3, level)
+        .bytes(4, key)
+        .list(5, &entry.certificates, |encoder, certificate| {
+            encoder.bytes(certificate)?.ok()
+        })
+        .list(6, &entry.hints, |encoder, hint| encoder.str(hint)?.ok());
+    if let Some(pinned) = &entry.pinned {
+        record = record.field(7, |encoder| {
+            encoder.array(3)?.bytes(&pinned.feed_key)?;
+            encoder.u64(pinned.length)?.bytes(&pinned.tree_hash)?.ok()
+        });
+    }
+    Zeroizing::new(with_state(record, entry.last_sync, entry.leaving).finish())
+}
+
+fn encode_replica((address, entry): (&Address, &ReplicaEntry)) -> Vec<u8> {
+    let mut record = Record::new(FORMAT).bytes(1, &address.0);
+    if let Some(name) = &entry.name {
+        record = record.text(2, name);
+    }
+    let record = record.list(6, &entry.hints, |encoder, hint| encoder.str(hint)?.ok());
+    with_state(record, entry.last_sync, entry.leaving).finish()
+}
+
+/// The fields that both kinds of entry end with.
+fn with_state(mut record: Record, last_sync: Option<u64>, leaving: bool) -> Record {
+    if let Some(time) = last_sync {
+        record = record.uint(8, time);
+    }
+    record.uint(9, u64::from(leaving))
+}
+
+fn decode_space(entry: &[u8]) -> Result<(Address, SpaceEntry), KeyError> {
+    let fields = Fields::read(entry, WHAT, FORMAT)?;
+    let key = Zeroizing::new(fields.fixed(4)?);
+    let grant = match fields.uint(3)? {
+        READ => Grant::Read(ReadKey::from_bytes(&key)),
+        WRITE => Grant::Write(EncryptionKey::from_bytes(&key)),
+        _ => return Err(KeyError::Malformed(WHAT)),
+    };
+    let certificates = fields.list(5, MAX_CERTIFICATES, |decoder| {
+        decoder.bytes().ok().map(<[u8]>::to_vec)
+    })?;
+    let entry = SpaceEntry {
+        name: fields.text(2, MAX_NAME)?.to_owned(),
+        grant,
+        certificates,
+        hints: hints(&fields)?,
+        pinned: pinned(&fields)?,
+        last_sync: optional(&fields, 8)?,
+        leaving: fields.uint(9)? != 0,
+    };
+    Ok((Address(fields.fixed(1)?), entry))
+}
+
+fn decode_replica(entry: &[u8]) -> Result<(Address, ReplicaEntry), KeyError> {
+    let fields = Fields::read(entry, WHAT, FORMAT)?;
+    let name = fields
+        .has(2)
+        .then(|| fields.text(2, MAX_NAME))
+        .transpose()?;
+    let entry = ReplicaEntry {
+        name: name.map(str::to_owned),
+        hints: hints(&fields)?,
+        last_sync: optional(&fields, 8)?,
+        leaving: fields.uint(9)? != 0,
+    };
+    Ok((Address(fields.fixed(1)?), entry))
+}
+
+fn hints(fields: &Fields<'_>) -> Result<Vec<String>, KeyError> {
+    fields.list(6, MAX_HINTS, |decoder| {
+        let hint = decoder.str().ok()?;
+        (hint.len() <= MAX_HINT).then(|| hint.to_owned())
+    })
+}
+
+fn optional(fields: &Fields<'_>, key: u64) -> Result<Option<u64>, KeyError> {
+    fields.has(key).then(|| fields.uint(key)).transpose()
+}
+
+fn pinned(fields: &Fields<'_>) -> Result<Option<PinnedHead>, KeyError> {
+    if !fields.has(7) {
+        return Ok(None);
+    }
+    let pinned = fields.value(7, |decoder| {
+        if decoder.array().ok()?? != 3 {
+            return None;
+        }
+        let feed_key = cbor::fixed(decoder)?;
+        let length = decoder.u64().ok()?;
+        let tree_hash = cbor::fixed(decoder)?;
+        Some(PinnedHead {
+            feed_key,
+            length,
+            tree_hash,
+        })
+    });
+    pinned.map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Registry {
+        let space = SpaceEntry {
+            name: "Garden".into(),
+            grant: Grant::Write(EncryptionKey::generate()),
+            certificates: vec![vec![1; 200], vec![2; 210]],
+            hints: vec!["a@1.2.3.4:5".into()],
+            pinned: Some(PinnedHead {
+                feed_key: [3; 32],
+                length: 9,
+                tree_hash: [4; 32],
+            }),
+            last_sync: Some(1_700_000_000_000),
+            leaving: false,
+        };
+        let read = SpaceEntry {
+            grant: Grant::Read(ReadKey::from_bytes(&[9; 32])),
+            pinned: None,
+            last_sync: None,
+            leaving: true,
+            ..space.clone()
+        };
+        let replica = ReplicaEntry {
+            name: Some("Bob's".into()),
+            ..ReplicaEntry::default()
+        };
+        Registry {
+            spaces: [(Address([1; 32]), space), (Address([2; 32]), read)].into(),
+            replicas: [
+                (Address([5; 32]), replica),
+                (Address([6; 32]), ReplicaEntry::default()),
+            ]
+            .into(),
+        }
+    }
+
+    #[test]
+    fn the_list_comes_back_as_it_was() {
+        let registry = sample();
+        assert_eq!(Registry::decode(&registry.encode()).unwrap(), registry);
+        let empty = Registry::default();
+        assert_eq!(Registry::decode(&empty.encode()).unwrap(), empty);
+    }
+
+    #[test]
+    fn a_list_cut_short_is_refused() {
+        let bytes = sample().encode();
+        for end in 0..bytes.len() {
+            assert!(Registry::decode(&bytes[..end]).is_err());
+        }
+    }
+}

@@ -1,0 +1,460 @@
+//! A space's messages: one sealed log feed per writer, read in order as one list of typed messages.
+//! Unknown types are kept and handed on raw.
+//!
+//! Here: appending to one's own feed and asking the rows. `message` has the bytes, `types` what known
+//! types hold, `view` the rows. A message's author is whoever the claim of its feed names; nothing
+//! inside a message is believed about that.
+
+mod message;
+pub mod types;
+mod view;
+
+pub use message::{MAX_CONTENT, MAX_TYPE};
+pub use types::Content;
+pub use view::{LogView, Logged};
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use cobox_drive::record::encode_message;
+use cobox_drive::tree::Tree;
+use cobox_drive::version::WriterTag;
+use cobox_feed::feed::Feed;
+use cobox_feed::manifest::FeedKey;
+use cobox_feed::set::{Batch, FeedSet};
+use cobox_keys::access::{Address, ReadKey};
+use cobox_keys::cbor;
+use cobox_keys::cipher::BlockKey;
+use cobox_keys::identity::{Identity, PublicKey};
+use cobox_view::indexer::Indexer;
+use cobox_view::kv::{Database, ReadRows, Snapshot, ViewError};
+use zeroize::Zeroizing;
+
+use crate::error::SpaceError;
+use message::{Body, Envelope, Letter};
+use view::{MESSAGES, MessageRow, RowKey, TYPES, TypeTags};
+
+/// Own writes are shown within this time or the call says that they were not.
+const INDEXED_WITHIN: Duration = Duration::from_secs(30);
+/// Rows read at once.
+const PAGE: usize = 256;
+
+/// One message, with the author its feed proves.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    /// its type, such as `peer/about`
+    pub kind: String,
+    /// the author's clock, Unix ms
+    pub time_ms: u64,
+    /// who wrote it
+    pub author: PublicKey,
+    /// with which writer
+    pub writer: WriterTag,
+    /// block of that writer's log feed
+    pub block: u64,
+    /// only we and one other can read it
+    pub private: bool,
+    /// CBOR, as it came
+    pub content: Zeroizing<Vec<u8>>,
+}
+
+impl Message {
+    /// The content, if it is of this type and decodes.
+    pub fn read<C: Content>(&self) -> Option<C> {
+        (self.kind == C::TYPE)
+            .then(|| C::decode(&self.content).ok())
+            .flatten()
+    }
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, author, .. } = self;
+        write!(formatter, "Message({kind} by {author})")
+    }
+}
+
+/// Which messages.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// only this type
+    pub kind: Option<String>,
+    /// only by this person
+    pub author: Option<PublicKey>,
+    /// not before, Unix ms
+    pub since_ms: Option<u64>,
+    /// only before, Unix ms
+    pub until_ms: Option<u64>,
+    /// at most so many, the newest
+    pub limit: usize,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self {
+            kind: None,
+            author: None,
+            since_ms: None,
+            until_ms: None,
+            limit: 1000,
+        }
+    }
+}
+
+impl Filter {
+    /// All of one type.
+    pub fn of<C: Content>() -> Self {
+        Self {
+            kind: Some(C::TYPE.to_owned()),
+            limit: usize::MAX,
+            ..Self::default()
+        }
+    }
+}
+
+/// What a log stands on.
+pub(crate) struct Parts {
+    pub address: Address,
+    pub set: Arc<FeedSet>,
+    pub db: Database,
+    pub indexer: Arc<Indexer>,
+    pub read_key: ReadKey,
+    pub identity: Arc<Identity>,
+    /// Our log feed with the claim in it; none for a member who only reads.
+    pub own: Option<Arc<Feed>>,
+}
+
+/// The messages of one space. All methods block; share behind an `Arc`.
+pub struct Log {
+    address: Address,
+    set: Arc<FeedSet>,
+    db: Database,
+    indexer: Arc<Indexer>,
+    identity: Arc<Identity>,
+    tags: TypeTags,
+    own: Option<Own>,
+}
+
+struct Own {
+    feed: Arc<Feed>,
+    key: BlockKey,
+    /// One append at a time, so that times ascend along the feed.
+    last_time: Mutex<u64>,
+}
+
+impl Log {
+    pub(crate) fn open(parts: Parts) -> Self {
+        let own = parts.own.map(|feed| Own {
+            key: parts.read_key.block_key(&feed.key().0),
+            feed,
+            last_time: Mutex::new(0),
+        });
+        Self {
+            address: parts.address,
+            set: parts.set,
+            db: parts.db,
+            indexer: parts.indexer,
+            identity: parts.identity,
+            tags: TypeTags::new(&parts.read_key),
+            own,
+        }
+    }
+
+    /// Tells all members. Durable and readable when it returns.
+    ///
+    /// # Errors
+    ///
+    /// `ReadOnly`, `BadMessage`, `MessageTooLong`, or the store's.
+    pub fn append(&self, kind: &str, content: &[u8]) -> Result<(), SpaceError> {
+        let letter = letter(kind, content)?;
+        self.write(vec![Body::Open(letter)], kind)
+    }
+
+    /// Tells one person; only they and we can read it. The other members see that there is a message.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::append`], and `Key` if nobody can hold `reader`.
+    pub fn append_private(
+        &self,
+        reader: &PublicKey,
+        kind: &str,
+        content: &[u8],
+    ) -> Result<(), SpaceError> {
+        let letter = letter(kind, content)?;
+        let me = self.identity.public_key();
+        let mut readers = vec![*reader, me];
+        readers.dedup();
+        let seal = |reader| letter.seal(&self.address, &me, reader);
+        let boxes = readers.iter().map(seal).collect::<Result<_, _>>()?;
+        self.write(vec![Body::Private(boxes)], kind)
+    }
+
+    /// [`Log::append`] for a known type.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::append`].
+    pub fn tell<C: Content>(&self, content: &C) -> Result<(), SpaceError> {
+        self.append(C::TYPE, &Zeroizing::new(content.encode()))
+    }
+
+    /// Messages that match, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// `View`.
+    pub fn read(&self, filter: &Filter) -> Result<Vec<Message>, SpaceError> {
+        let mut found = Vec::new();
+        self.newest_first(filter, |message| {
+            found.push(message);
+            found.len() < filter.limit
+        })?;
+        found.reverse();
+        Ok(found)
+    }
+
+    /// The newest message of a type by each author.
+    ///
+    /// # Errors
+    ///
+    /// `View`.
+    pub fn newest_by_author(&self, kind: &str) -> Result<BTreeMap<PublicKey, Message>, SpaceError> {
+        let mut newest = BTreeMap::new();
+        self.newest_first(&of_kind(kind), |message| {
+            newest.entry(message.author).or_insert(message);
+            true
+        })?;
+        Ok(newest)
+    }
+
+    /// The newest message of a known type that passes `accept`, by `(time, feed, block)`: the same one on every peer.
+    ///
+    /// # Errors
+    ///
+    /// `View`.
+    pub fn newest<C: Content>(&self, accept: impl Fn(&C) -> bool) -> Result<Option<C>, SpaceError> {
+        let mut newest = None;
+        self.newest_first(&of_kind(C::TYPE), |message| {
+            let is_public = !message.private;
+            newest = message
+                .read::<C>()
+                .filter(|content| is_public && accept(content));
+            newest.is_none()
+        })?;
+        Ok(newest)
+    }
+
+    /// Whose log feed this is, by an accepted claim.
+    ///
+    /// # Errors
+    ///
+    /// `View`.
+    pub fn author(&self, feed: &FeedKey) -> Result<Option<PublicKey>, SpaceError> {
+        let authors = self.authors(&self.db.snapshot()?)?;
+        Ok(authors.get(feed).map(|(author, _)| *author))
+    }
+
+    /// The newest time among all messages of each author, Unix ms by their clocks.
+    ///
+    /// # Errors
+    ///
+    /// `View`.
+    pub(crate) fn last_told(&self) -> Result<BTreeMap<PublicKey, u64>, SpaceError> {
+        let mut last = BTreeMap::new();
+        let everyone = self.authors(&self.db.snapshot()?)?.len();
+        let all = Filter {
+            limit: usize::MAX,
+            ..Filter::default()
+        };
+        self.newest_first(&all, |message| {
+            last.entry(message.author).or_insert(message.time_ms);
+            last.len() < everyone
+        })?;
+        Ok(last)
+    }
+
+    /// Hands matching messages to `take`, newest first, until it has enough.
+    fn newest_first(
+        &self,
+        filter: &Filter,
+        mut take: impl FnMut(Message) -> bool,
+    ) -> Result<(), SpaceError> {
+        let rows = self.db.snapshot()?;
+        let authors = self.authors(&rows)?;
+        let tag = filter.kind.as_ref().map(|kind| self.tags.tag(kind));
+        let mut keys = Keys::new(tag, filter);
+        loop {
+            let page = keys.next_page(&rows)?;
+            for key in &page {
+                let message = message_at(&rows, key, &authors)?;
+                let wanted = message.filter(|message| is_wanted(message, filter));
+                if wanted.is_some_and(|message| !take(message)) {
+                    return Ok(());
+                }
+            }
+            if page.len() < PAGE {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whose log feed is whose, by accepted claims.
+    fn authors(&self, rows: &Snapshot) -> Result<Authors, SpaceError> {
+        let writers = Tree(rows).writers()?;
+        let author = |writer: cobox_drive::tree::WriterInfo| {
+            let [_, _, log] = writer.feeds;
+            (log, (writer.claim.identity, writer.tag))
+        };
+        Ok(writers.into_iter().map(author).collect())
+    }
+
+    fn write(&self, bodies: Vec<Body>, kind: &str) -> Result<(), SpaceError> {
+        let own = self.own.as_ref().ok_or(SpaceError::ReadOnly)?;
+        let mut last_time = own.last_time.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut time_ms = self.next_time(kind)?.max(*last_time);
+        let mut blocks = Vec::with_capacity(bodies.len());
+        for body in bodies {
+            time_ms += 1;
+            blocks.push(own.seal(Envelope { time_ms, body })?);
+        }
+        let mut batch = Batch::new();
+        batch.append(&own.feed, blocks);
+        self.set.commit(batch)?.wait()?;
+        *last_time = time_ms;
+        let (feed, length) = (own.feed.key(), own.feed.length());
+        Ok(self.indexer.wait_for(feed, length, INDEXED_WITHIN)?)
+    }
+
+    /// Now; but later than every message of this type that we have seen, so that a new name wins over
+    /// one from a machine whose clock is ahead.
+    fn next_time(&self, kind: &str) -> Result<u64, SpaceError> {
+        let mut newest = 0;
+        self.newest_first(&of_kind(kind), |message| {
+            newest = message.time_ms;
+            false
+        })?;
+        Ok(now_ms().max(newest.min(u64::MAX - (1 << 32))))
+    }
+}
+
+impl Own {
+    fn seal(&self, envelope: Envelope) -> Result<Bytes, SpaceError> {
+        let plaintext = encode_message(&Zeroizing::new(envelope.encode()))
+            .map_err(|_| SpaceError::BadMessage("it does not fit into one block"))?;
+        Ok(self.key.seal(&Zeroizing::new(plaintext)).into())
+    }
+}
+
+type Authors = BTreeMap<FeedKey, (PublicKey, WriterTag)>;
+
+fn of_kind(kind: &str) -> Filter {
+    Filter {
+        kind: Some(kind.to_owned()),
+        limit: usize::MAX,
+        ..Filter::default()
+    }
+}
+
+fn letter(kind: &str, content: &[u8]) -> Result<Letter, SpaceError> {
+    if kind.is_empty() || kind.len() > MAX_TYPE {
+        return Err(SpaceError::BadMessage("its type must have 1 to 64 bytes"));
+    }
+    if content.len() > MAX_CONTENT {
+        return Err(SpaceError::MessageTooLong(content.len(), MAX_CONTENT));
+    }
+    if !cbor::is_deterministic(content) {
+        return Err(SpaceError::BadMessage(
+            "its content is not deterministic CBOR",
+        ));
+    }
+    Ok(Letter::new(kind, content))
+}
+
+fn is_wanted(message: &Message, filter: &Filter) -> bool {
+    filter.author.is_none_or(|author| author == message.author)
+}
+
+/// The message of a row, if its writer's claim is accepted. A private one must come from the person
+/// whom it names inside.
+fn message_at(
+    rows: &Snapshot,
+    key: &RowKey,
+    authors: &Authors,
+) -> Result<Option<Message>, ViewError> {
+    let Some((author, writer)) = authors.get(&key.feed).copied() else {
+        return Ok(None);
+    };
+    let Some(row) = rows.get(MESSAGES, &key.encode())?.map(Zeroizing::new) else {
+        return Ok(None);
+    };
+    let row = MessageRow::decode(&row).map_err(|_| ViewError::Damaged(MESSAGES.0))?;
+    if row.private.is_some_and(|said| said != author) {
+        return Ok(None);
+    }
+    Ok(Some(Message {
+        kind: row.letter.kind,
+        time_ms: key.time_ms,
+        author,
+        writer,
+        block: key.block,
+        private: row.private.is_some(),
+        content: row.letter.content,
+    }))
+}
+
+/// Walks the row keys of one type, or of all, newest first, a page at a time.
+struct Keys {
+    prefix: Vec<u8>,
+    from: Bound<Vec<u8>>,
+    to: Vec<u8>,
+}
+
+impl Keys {
+    fn new(tag: Option<[u8; 8]>, filter: &Filter) -> Self {
+        let prefix = tag.map(|tag| tag.to_vec()).unwrap_or_default();
+        // Row keys are turned round: the latest time has the lowest key.
+        let latest = filter
+            .until_ms
+            .map_or(u64::MAX, |until| until.saturating_sub(1));
+        let earliest = filter.since_ms.unwrap_or(0);
+        let from = [&prefix[..], &(!latest).to_be_bytes()].concat();
+        let to = [&prefix[..], &(!earliest).to_be_bytes(), &[0xff; 41]].concat();
+        Self {
+            prefix,
+            from: Bound::Included(from),
+            to,
+        }
+    }
+
+    fn next_page(&mut self, rows: &Snapshot) -> Result<Vec<RowKey>, ViewError> {
+        let table = if self.prefix.is_empty() {
+            MESSAGES
+        } else {
+            TYPES
+        };
+        let from = self.from.as_ref().map(Vec::as_slice);
+        if let Bound::Included(first) | Bound::Excluded(first) = from
+            && first > self.to.as_slice()
+        {
+            return Ok(Vec::new());
+        }
+        let page = rows.range(table, from, Bound::Included(&self.to), PAGE)?;
+        if let Some((last, _)) = page.last() {
+            self.from = Bound::Excluded(last.clone());
+        }
+        let decode = |key: &[u8]| RowKey::decode(key.get(self.prefix.len()..)?);
+        page.iter()
+            .map(|(key, _)| decode(key).ok_or(ViewError::Damaged(table.0)))
+            .collect()
+    }
+}
+
+/// Unix time in milliseconds.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as u64)
+}

@@ -1,0 +1,248 @@
+//! `LogView`: every readable message of every writer as a row, newest first, and an index by type.
+//!
+//! Rows are keyed by time and place, so the order is the same on every peer whatever the order of
+//! arrival. Whether the writer's claim holds is asked when rows are read: claims may come later.
+
+use std::sync::Arc;
+
+use cobox_drive::record::decode_message;
+use cobox_feed::manifest::FeedKey;
+use cobox_keys::access::{Address, ReadKey};
+use cobox_keys::cbor::{Fields, Record};
+use cobox_keys::derive::FeedKind;
+use cobox_keys::error::KeyError;
+use cobox_keys::identity::{Identity, PublicKey};
+use cobox_view::indexer::View;
+use cobox_view::journal::Entry;
+use cobox_view::kv::{Rows, Table, ViewError};
+use tokio::sync::broadcast;
+use zeroize::Zeroizing;
+
+use super::message::{Body, Envelope, Letter, MAX_CONTENT, MAX_TYPE, open_private};
+
+/// Messages by `(time, feed, block)`, newest first.
+pub(super) const MESSAGES: Table = Table("log.messages");
+/// Keys of [`MESSAGES`] behind the tag of their type.
+pub(super) const TYPES: Table = Table("log.types");
+
+/// Told after a message's row is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logged {
+    /// its type
+    pub kind: String,
+    /// the log feed
+    pub feed: FeedKey,
+    /// its block
+    pub block: u64,
+    /// the author's clock, Unix ms
+    pub time_ms: u64,
+}
+
+/// Where a message's row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RowKey {
+    pub time_ms: u64,
+    pub feed: FeedKey,
+    pub block: u64,
+}
+
+impl RowKey {
+    /// Length of an encoded key.
+    pub(super) const LEN: usize = 48;
+
+    /// All bits turned round, so that the newest row comes first in key order.
+    pub(super) fn encode(&self) -> [u8; Self::LEN] {
+        let mut key = [0; Self::LEN];
+        key[..8].copy_from_slice(&self.time_ms.to_be_bytes());
+        key[8..40].copy_from_slice(&self.feed.0);
+        key[40..].copy_from_slice(&self.block.to_be_bytes());
+        key.map(|byte| !byte)
+    }
+
+    pub(super) fn decode(key: &[u8]) -> Option<Self> {
+        let key: [u8; Self::LEN] = key.try_into().ok()?;
+        let key = key.map(|byte| !byte);
+        Some(Self {
+            time_ms: u64::from_be_bytes(key[..8].try_into().ok()?),
+            feed: FeedKey(key[8..40].try_into().ok()?),
+            block: u64::from_be_bytes(key[40..].try_into().ok()?),
+        })
+    }
+}
+
+/// Row keys are in clear on disk, so a type is named there only by a keyed hash.
+pub(super) struct TypeTags([u8; 32]);
+
+impl TypeTags {
+    pub(super) fn new(read_key: &ReadKey) -> Self {
+        Self(read_key.hash_key("log type"))
+    }
+
+    pub(super) fn tag(&self, kind: &str) -> [u8; 8] {
+        let hash = blake3::keyed_hash(&self.0, kind.as_bytes());
+        let mut tag = [0; 8];
+        tag.copy_from_slice(&hash.as_bytes()[..8]);
+        tag
+    }
+}
+
+/// A row of [`MESSAGES`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct MessageRow {
+    pub letter: Letter,
+    /// For a private one: the author as said inside; it counts only if the feed is theirs.
+    pub private: Option<PublicKey>,
+}
+
+impl MessageRow {
+    fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let mut record = Record::new(1)
+            .text(1, &self.letter.kind)
+            .bytes(3, &self.letter.content);
+        if let Some(author) = &self.private {
+            record = record.bytes(6, &author.0);
+        }
+        Zeroizing::new(record.finish())
+    }
+
+    pub(super) fn decode(row: &[u8]) -> Result<Self, KeyError> {
+        let fields = Fields::read(row, "message row", 1)?;
+        let letter = Letter::new(fields.text(1, MAX_TYPE)?, fields.bytes(3, MAX_CONTENT)?);
+        let private = fields.has(6).then(|| fields.fixed(6)).transpose()?;
+        Ok(Self {
+            letter,
+            private: private.map(PublicKey),
+        })
+    }
+}
+
+/// The view that the indexer feeds.
+pub struct LogView {
+    address: Address,
+    read_key: ReadKey,
+    identity: Arc<Identity>,
+    tags: TypeTags,
+    told: broadcast::Sender<Logged>,
+    untold: Vec<Logged>,
+}
+
+impl LogView {
+    /// `identity` opens private messages; `told` hears of every message after its row is committed.
+    pub fn new(
+        address: Address,
+        read_key: ReadKey,
+        identity: Arc<Identity>,
+        told: broadcast::Sender<Logged>,
+    ) -> Self {
+        let tags = TypeTags::new(&read_key);
+        Self {
+            address,
+            read_key,
+            identity,
+            tags,
+            told,
+            untold: Vec::new(),
+        }
+    }
+
+    /// The message in a sealed block that we may read.
+    fn open(&self, entry: &Entry) -> Option<(u64, MessageRow)> {
+        let key = self.read_key.block_key(&entry.feed.0);
+        let plaintext = key.open(&entry.block).map(Zeroizing::new).ok()?;
+        let message = decode_message(&plaintext).map(Zeroizing::new).ok()?;
+        let Envelope { time_ms, body } = Envelope::decode(&message).ok()?;
+        let row = match body {
+            Body::Open(letter) => MessageRow {
+                letter,
+                private: None,
+            },
+            Body::Private(boxes) => {
+                let (letter, author) = open_private(&boxes, &self.address, &self.identity)?;
+                MessageRow {
+                    letter,
+                    private: Some(author),
+                }
+            }
+        };
+        Some((time_ms, row))
+    }
+
+    fn add(&mut self, rows: &mut dyn Rows, entry: &Entry) -> Result<(), ViewError> {
+        let Some((time_ms, row)) = self.open(entry) else {
+            tracing::debug!(feed = ?entry.feed, block = entry.index, "not a message for us");
+            return Ok(());
+        };
+        let (feed, block) = (entry.feed, entry.index);
+        let key = RowKey {
+            time_ms,
+            feed,
+            block,
+        }
+        .encode();
+        let by_type = [&self.tags.tag(&row.letter.kind)[..], &key].concat();
+        rows.put(MESSAGES, &key, &row.encode())?;
+        rows.put(TYPES, &by_type, &[])?;
+        self.untold.push(Logged {
+            kind: row.letter.kind,
+            feed,
+            block,
+            time_ms,
+        });
+        Ok(())
+    }
+}
+
+impl View for LogView {
+    fn name(&self) -> &'static str {
+        "log"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        vec![MESSAGES, TYPES]
+    }
+
+    fn apply(&mut self, rows: &mut dyn Rows, entries: &[Entry]) -> Result<(), ViewError> {
+        // Block 0 of every feed is the writer's claim, which is the tree's to judge.
+        let messages = entries
+            .iter()
+            .filter(|entry| entry.kind == FeedKind::Log as u8 && entry.index > 0);
+        for entry in messages {
+            self.add(rows, entry)?;
+        }
+        Ok(())
+    }
+
+    fn committed(&mut self) {
+        for logged in self.untold.drain(..) {
+            // Nobody listening is fine: rows can be asked for at any time.
+            let _ = self.told.send(logged);
+        }
+    }
+
+    fn reset(&mut self) {
+        self.untold.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_back_and_the_newest_is_first() {
+        let key = |time_ms, feed, block| RowKey {
+            time_ms,
+            feed: FeedKey([feed; 32]),
+            block,
+        };
+        let (old, new) = (key(5, 9, 9), key(6, 1, 1));
+        assert_eq!(RowKey::decode(&old.encode()), Some(old));
+        assert!(new.encode() < old.encode());
+        assert!(key(5, 9, 10).encode() < old.encode());
+        assert_eq!(RowKey::decode(&[0; 47]), None);
+    }
+}

@@ -1,0 +1,285 @@
+//! What happens below, told upward: one task per space and one for the network and the house-keeping.
+//!
+//! Tasks hold the shelf weakly and end when their [`Following`] is dropped.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use cobox_drive::tree::Changed;
+use cobox_feed::set::Event;
+use cobox_keys::access::Address;
+use cobox_swarm::swarm::SwarmEvent;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+use super::start::blocking;
+use super::{Inner, ShelfEvent, read};
+use crate::error::SpaceError;
+use crate::log::types::{PeerAbout, SpaceAbout};
+use crate::log::{Content, Logged, now_ms};
+use crate::space::{Pin, Space};
+
+/// New certificates come in threes and in crowds: they are repeated together.
+const REPEAT_AFTER: Duration = Duration::from_secs(2);
+/// Times of sync are advice; losing the last minute's in a crash harms nobody.
+const RECORD_EVERY: Duration = Duration::from_secs(60);
+
+/// A task that ends when this is dropped.
+pub(super) struct Following(JoinHandle<()>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Follows the network, and writes down now and then what changed by itself.
+pub(super) fn shelf(inner: &Arc<Inner>) -> [Following; 2] {
+    let swarm = inner.ground.swarm.subscribe();
+    let network = inner
+        .runtime
+        .spawn(follow_swarm(Arc::downgrade(inner), swarm));
+    let keeping = inner.runtime.spawn(keep_house(Arc::downgrade(inner)));
+    [Following(network), Following(keeping)]
+}
+
+/// Follows one space.
+pub(super) fn space(inner: &Arc<Inner>, space: &Arc<Space>) -> Following {
+    let ears = Ears {
+        inner: Arc::downgrade(inner),
+        space: Arc::downgrade(space),
+        address: space.address(),
+    };
+    let task = ears.follow(space.changes(), space.messages(), space.set().subscribe());
+    Following(inner.runtime.spawn(task))
+}
+
+async fn keep_house(inner: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(RECORD_EVERY).await;
+        let Some(inner) = inner.upgrade() else {
+            return;
+        };
+        if let Err(error) = blocking(move || inner.record_state()).await {
+            tracing::warn!(%error, "the list of spaces could not be brought up to date");
+        }
+    }
+}
+
+async fn follow_swarm(inner: Weak<Inner>, mut events: Receiver<SwarmEvent>) {
+    loop {
+        let event = match events.recv().await {
+            Ok(event) => event,
+            // Each event stands for itself; what was missed shows in the swarm's own state.
+            Err(RecvError::Lagged(_)) => continue,
+            Err(RecvError::Closed) => return,
+        };
+        let Some(inner) = inner.upgrade() else {
+            return;
+        };
+        inner.on_swarm(event).await;
+    }
+}
+
+impl Inner {
+    /// Nobody listening is fine: state can be asked for at any time.
+    fn say(&self, event: ShelfEvent) {
+        let _ = self.events.send(event);
+    }
+
+    fn heard(&self, address: &Address) -> Option<Arc<Space>> {
+        let open = read(&self.open);
+        open.spaces.get(address).map(|(space, _)| Arc::clone(space))
+    }
+
+    async fn on_swarm(&self, event: SwarmEvent) {
+        match event {
+            SwarmEvent::Connected { device, address } => {
+                self.meet(&address, device);
+                self.say(ShelfEvent::Connected { address, device });
+            }
+            SwarmEvent::Disconnected { device, address } => {
+                self.meet(&address, device);
+                self.say(ShelfEvent::Disconnected { address, device });
+            }
+            SwarmEvent::Synced {
+                device,
+                address,
+                time_ms,
+            } => {
+                self.on_synced(address, time_ms).await;
+                self.meet(&address, device);
+                self.say(ShelfEvent::Synced {
+                    address,
+                    device,
+                    time_ms,
+                });
+            }
+            SwarmEvent::Refused {
+                address, reason, ..
+            } => self.refuse(address, reason),
+            _ => {}
+        }
+    }
+
+    fn meet(&self, address: &Address, device: cobox_keys::identity::PublicKey) {
+        if let Some(space) = self.heard(address) {
+            space.met(device, now_ms());
+        }
+    }
+
+    fn refuse(&self, address: Address, reason: String) {
+        if let Some(space) = self.heard(&address) {
+            space.refuse(&reason);
+        }
+        self.say(ShelfEvent::Refused { address, reason });
+    }
+
+    /// A peer has nothing newer: if that is still older than our invite, say so.
+    async fn on_synced(&self, address: Address, time_ms: u64) {
+        let Some(space) = self.heard(&address) else {
+            return;
+        };
+        space.synced(time_ms);
+        if space.pinned().is_none() {
+            return;
+        }
+        let compared = blocking(move || Ok(space.pin())).await;
+        if let Ok(Some(Pin::Behind(reason))) = compared {
+            self.say(ShelfEvent::Refused { address, reason });
+        }
+    }
+}
+
+/// One space's listener.
+struct Ears {
+    inner: Weak<Inner>,
+    space: Weak<Space>,
+    address: Address,
+}
+
+impl Ears {
+    async fn follow(
+        self,
+        mut changed: Receiver<Changed>,
+        mut logged: Receiver<Logged>,
+        mut stored: Receiver<Event>,
+    ) {
+        let mut repeat_at: Option<Instant> = None;
+        loop {
+            let due = repeat_at.unwrap_or_else(|| Instant::now() + RECORD_EVERY);
+            let alive = tokio::select! {
+                event = changed.recv() => self.on_changed(event).await,
+                event = logged.recv() => self.on_logged(event).await,
+                event = stored.recv() => {
+                    if is_certificate(&event) {
+                        repeat_at.get_or_insert_with(|| Instant::now() + REPEAT_AFTER);
+                    }
+                    (!matches!(event, Err(RecvError::Closed))).then_some(())
+                }
+                () = sleep_until(due), if repeat_at.is_some() => {
+                    repeat_at = None;
+                    self.with_space(|space| space.repeat_certificates()).await
+                }
+            };
+            if alive.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// `None`: it is over.
+    async fn on_changed(&self, event: Result<Changed, RecvError>) -> Option<()> {
+        let address = self.address;
+        let inner = self.inner.upgrade()?;
+        match event {
+            Ok(Changed::Path(path)) => inner.say(ShelfEvent::Changed {
+                address,
+                path: path.to_string(),
+            }),
+            Ok(Changed::Conflicts) => inner.say(ShelfEvent::Conflicts { address }),
+            Ok(Changed::Refused { writer, reason }) => {
+                let who: String = writer.0.iter().map(|byte| format!("{byte:02x}")).collect();
+                inner.refuse(address, format!("writer {who}: {reason}"));
+            }
+            // Its messages, which may have come earlier, count from now on.
+            Ok(Changed::Writer(_)) => self.look_again().await?,
+            Err(RecvError::Lagged(_)) => self.look_again().await?,
+            Err(RecvError::Closed) => return None,
+            Ok(_) => {}
+        }
+        Some(())
+    }
+
+    async fn on_logged(&self, event: Result<Logged, RecvError>) -> Option<()> {
+        let logged = match event {
+            Ok(logged) => logged,
+            Err(RecvError::Lagged(_)) => return self.look_again().await,
+            Err(RecvError::Closed) => return None,
+        };
+        let (address, inner) = (self.address, self.inner.upgrade()?);
+        let kind = logged.kind.clone();
+        inner.say(ShelfEvent::Message { address, kind });
+        match logged.kind.as_str() {
+            SpaceAbout::TYPE => self.tell_name().await,
+            PeerAbout::TYPE => self.tell_members(Some(logged)).await,
+            _ => Some(()),
+        }
+    }
+
+    /// Something was missed, or counts only now: everything may look different.
+    async fn look_again(&self) -> Option<()> {
+        let (address, path) = (self.address, String::new());
+        self.inner
+            .upgrade()?
+            .say(ShelfEvent::Changed { address, path });
+        self.tell_name().await?;
+        self.tell_members(None).await
+    }
+
+    async fn tell_name(&self) -> Option<()> {
+        let (address, inner) = (self.address, self.inner.upgrade()?);
+        let say = move |space: &Space| {
+            if let Some(name) = space.refresh_name()? {
+                inner.record_state()?;
+                inner.say(ShelfEvent::Renamed { address, name });
+            }
+            Ok(())
+        };
+        self.with_space(say).await
+    }
+
+    /// The author of one message, or everybody.
+    async fn tell_members(&self, logged: Option<Logged>) -> Option<()> {
+        let (address, inner) = (self.address, self.inner.upgrade()?);
+        let say = move |space: &Space| {
+            for (public_key, name) in space.names_told(logged.as_ref())? {
+                inner.say(ShelfEvent::Member {
+                    address,
+                    public_key,
+                    name,
+                });
+            }
+            Ok(())
+        };
+        self.with_space(say).await
+    }
+
+    /// Work on the space that may touch the disk. `None`: the space is gone.
+    async fn with_space(
+        &self,
+        work: impl FnOnce(&Space) -> Result<(), SpaceError> + Send + 'static,
+    ) -> Option<()> {
+        let space = self.space.upgrade()?;
+        if let Err(error) = blocking(move || work(&space)).await {
+            tracing::debug!(address = %self.address, %error, "an event could not be followed");
+        }
+        Some(())
+    }
+}
+
+fn is_certificate(event: &Result<Event, RecvError>) -> bool {
+    matches!(event, Ok(Event::Certificate) | Err(RecvError::Lagged(_)))
+}

@@ -1,0 +1,277 @@
+//! Opening a home folder: who lives here, is this still the same place, then store, network, spaces.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, RwLock};
+
+use cobox_feed::store::{Options as StoreOptions, Store};
+use cobox_keys::access::Address;
+use cobox_keys::identity::{Identity, KeyPair};
+use cobox_keys::invite::Grant;
+use cobox_swarm::swarm::{Options as SwarmOptions, Swarm};
+use cobox_swarm::transport::{BoxFuture, IrohOptions, IrohTransport, Transport, TransportError};
+use tokio::runtime::Handle;
+use tokio::sync::broadcast;
+
+use super::{Inner, Open, Shelf, follow, lock, write};
+use crate::error::SpaceError;
+use crate::home::{Device, Home, Registry, ReplicaEntry, SpaceEntry};
+use crate::replica::Replica;
+use crate::space::{Ground, NameBook};
+
+/// Events kept for a slow listener.
+const EVENTS: usize = 4096;
+
+/// How to start.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ShelfOptions {
+    /// LAN beacon
+    pub lan: bool,
+    /// bind address of the transport; none = all interfaces, random port
+    pub bind: Option<SocketAddr>,
+    /// what other members see as this device's name; none = the person's name
+    pub device_name: Option<String>,
+    /// most bytes a space or replica may grow to; none = the disk's end
+    pub quota: Option<u64>,
+}
+
+impl Default for ShelfOptions {
+    fn default() -> Self {
+        Self {
+            lan: true,
+            bind: None,
+            device_name: None,
+            quota: None,
+        }
+    }
+}
+
+/// Makes the transport once the device key is known.
+pub type TransportFactory = Box<
+    dyn FnOnce(KeyPair) -> BoxFuture<'static, Result<Arc<dyn Transport>, TransportError>> + Send,
+>;
+
+impl Shelf {
+    /// Opens (creating on first start) everything: identity, parent key, store, transport, swarm, all
+    /// spaces and replicas. Call on a tokio runtime with several threads.
+    ///
+    /// # Errors
+    ///
+    /// `Store(Locked)` if another program has this home open, `DamagedHome` or `HomeTooNew` (nothing is
+    /// changed then), `Home`, `Store` or `Transport`. A single space that cannot be opened is no error:
+    /// see [`Shelf::failed`].
+    pub async fn open(home: &Path, options: ShelfOptions) -> Result<Shelf, SpaceError> {
+        let bind = options.bind;
+        let transport = move |pair| -> BoxFuture<'static, _> {
+            Box::pin(async move {
+                let bound = |bind: SocketAddr| IrohOptions::bound_to(bind.ip(), bind.port());
+                let options = bind.map(bound).unwrap_or_default();
+                let transport = IrohTransport::start(pair, options).await?;
+                Ok(Arc::new(transport) as Arc<dyn Transport>)
+            })
+        };
+        Self::open_with(home, options, Box::new(transport)).await
+    }
+
+    /// [`Shelf::open`] over another transport.
+    ///
+    /// # Errors
+    ///
+    /// As [`Shelf::open`].
+    pub async fn open_with(
+        home: &Path,
+        options: ShelfOptions,
+        transport: TransportFactory,
+    ) -> Result<Shelf, SpaceError> {
+        let dir = home.to_owned();
+        let place = blocking(move || Place::open(&dir)).await?;
+        let pair = place.device.parent.device_key();
+        let device_key = pair.public();
+        let mut network = SwarmOptions::default();
+        network.cache = Some(place.home.peers());
+        network.lan = options.lan;
+        network.quota = options.quota;
+        let swarm = Swarm::start(transport(pair).await?, network).await;
+        let inner = Arc::new(Inner {
+            home: place.home,
+            store: place.store,
+            ground: Ground {
+                identity: Arc::new(place.identity),
+                device: Arc::new(place.device),
+                device_key,
+                swarm,
+                names: Arc::new(NameBook::default()),
+            },
+            runtime: Handle::current(),
+            events: broadcast::channel(EVENTS).0,
+            person: RwLock::new(place.person),
+            registry: Mutex::new(place.registry),
+            changing: Mutex::default(),
+            open: RwLock::new(Open::default()),
+            device_name: options.device_name,
+            following: Mutex::default(),
+        });
+        let opened = follow::shelf(&inner);
+        lock(&inner.following).extend(opened);
+        let shelf = Shelf(inner);
+        let inner = Arc::clone(&shelf.0);
+        blocking(move || inner.open_all()).await?;
+        Ok(shelf)
+    }
+}
+
+/// A home folder before the network.
+struct Place {
+    home: Home,
+    store: Store,
+    identity: Identity,
+    device: Device,
+    person: Option<String>,
+    registry: Registry,
+}
+
+impl Place {
+    fn open(dir: &Path) -> Result<Self, SpaceError> {
+        let home = Home::create(dir)?;
+        let had_store = home.store().exists();
+        // Takes the lock: until here nothing was written, and from here on nobody else writes.
+        let store = Store::open(&home.store(), StoreOptions::default())?;
+        let identity = who(&home, &store)?;
+        let registry = listed(&home, &store, &identity)?;
+        let is_same_place = had_store && !store.moved() && has_own_feeds(&store, &registry);
+        let device = match home.device()? {
+            Some(device) if is_same_place => device,
+            _ => begin_device(&home)?,
+        };
+        store.accept_marker()?;
+        let person = home.name()?;
+        Ok(Self {
+            home,
+            store,
+            identity,
+            device,
+            person,
+            registry,
+        })
+    }
+}
+
+/// The person; a new one only in a home where nobody ever was.
+fn who(home: &Home, store: &Store) -> Result<Identity, SpaceError> {
+    if let Some(identity) = home.identity()? {
+        return Ok(identity);
+    }
+    if home.has_registry() || !store.addresses().is_empty() {
+        return Err(home.no_identity());
+    }
+    let identity = Identity::generate();
+    home.save_identity(&identity)?;
+    Ok(identity)
+}
+
+/// The list of spaces; an empty one only if there are no feeds either.
+fn listed(home: &Home, store: &Store, identity: &Identity) -> Result<Registry, SpaceError> {
+    if let Some(registry) = home.registry(identity)? {
+        return Ok(registry);
+    }
+    if !store.addresses().is_empty() {
+        return Err(home.no_registry());
+    }
+    let registry = Registry::default();
+    home.save_registry(identity, &registry)?;
+    Ok(registry)
+}
+
+/// Whether the store still has every space that we wrote to. If one is gone its feeds would begin
+/// again under the same keys, and fork.
+fn has_own_feeds(store: &Store, registry: &Registry) -> bool {
+    let held = store.addresses();
+    let mut written = registry
+        .spaces
+        .iter()
+        .filter(|(_, entry)| matches!(entry.grant, Grant::Write(_)) && !entry.leaving);
+    written.all(|(address, _)| held.contains(&address.0))
+}
+
+/// New keys for a new place: what was written under the old ones stays readable as the same person's,
+/// and nothing that is written from now on can contradict what the original goes on writing.
+fn begin_device(home: &Home) -> Result<Device, SpaceError> {
+    let device = Device::generate();
+    home.save_device(&device)?;
+    Ok(device)
+}
+
+impl Inner {
+    /// Finishes removals that a crash interrupted, then opens the rest.
+    fn open_all(self: &Arc<Self>) -> Result<(), SpaceError> {
+        let registry = lock(&self.registry).clone();
+        for (address, entry) in &registry.spaces {
+            if entry.leaving {
+                self.erase(address)?;
+                self.record(|registry| registry.spaces.remove(address))?;
+            } else {
+                self.reopen_space(*address, entry);
+            }
+        }
+        for (address, entry) in registry.replicas {
+            if entry.leaving {
+                self.erase(&address)?;
+                self.record(|registry| registry.replicas.remove(&address))?;
+            } else {
+                self.reopen_replica(address, entry);
+            }
+        }
+        Ok(())
+    }
+
+    fn reopen_space(self: &Arc<Self>, address: Address, entry: &SpaceEntry) {
+        self.ground.names.learn(address, &entry.name);
+        let opened = self.open_space(address, entry).and_then(|space| {
+            space.refresh_name()?;
+            Ok(space)
+        });
+        match opened {
+            Ok(space) => {
+                let space = self.take_part(space, &entry.hints);
+                // A name changed while a space could not be told, or a new life of this device.
+                let person = super::read(&self.person).clone();
+                let told = person.map(|name| space.tell_name(&name)).transpose();
+                if let Err(error) = told.and_then(|_| space.repeat_certificates()) {
+                    space.refuse(&error.to_string());
+                }
+            }
+            Err(error) => {
+                self.ground.names.remove(&address);
+                self.note_failure(address, &error);
+            }
+        }
+    }
+
+    fn reopen_replica(&self, address: Address, entry: ReplicaEntry) {
+        match self.store.set(address.0) {
+            Ok(set) => {
+                let _runtime = self.runtime.enter();
+                let replica = Replica::start(address, entry.name, set, &self.ground.swarm);
+                write(&self.open)
+                    .replicas
+                    .insert(address, Arc::new(replica));
+                self.introduce(address, &entry.hints);
+            }
+            Err(error) => self.note_failure(address, &error.into()),
+        }
+    }
+
+    fn note_failure(&self, address: Address, error: &SpaceError) {
+        tracing::warn!(%address, %error, "cannot be opened");
+        write(&self.open).failed.insert(address, error.to_string());
+    }
+}
+
+/// Disk work, off the threads that serve the network.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SpaceError> + Send + 'static,
+) -> Result<T, SpaceError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or(Err(SpaceError::Stopping))
+}

@@ -1,0 +1,385 @@
+//! `Space`: what a member holds: feeds, drive, log, members.
+//!
+//! Here: the verbs. `open` puts the parts together, `own` are the feeds we write, `name` the rules
+//! for names, `pin` what an invite promised. Not its job: which spaces there are (`shelf`).
+
+mod name;
+mod open;
+mod own;
+mod pin;
+
+pub(crate) use name::{NameBook, clean_name};
+pub(crate) use open::Ground;
+pub(crate) use pin::Pin;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cobox_drive::drive::Drive;
+use cobox_drive::tree::Changed;
+use cobox_feed::set::FeedSet;
+use cobox_keys::access::Address;
+use cobox_keys::identity::{Identity, PublicKey};
+use cobox_keys::invite::{Grant, Invite, PinnedHead};
+use cobox_swarm::swarm::Swarm;
+use cobox_view::indexer::Indexer;
+use cobox_view::kv::Database;
+use tokio::sync::broadcast;
+
+use crate::error::SpaceError;
+use crate::log::types::{Certificates, PeerAbout, SpaceAbout, SpaceInvite};
+use crate::log::{Content, Filter, Log, Logged, MAX_CONTENT, Message};
+use crate::members::{self, Known, Member};
+
+/// Refusals remembered from the network.
+const MAX_REFUSALS: usize = 100;
+/// As many hints as an invite carries.
+const MAX_HINTS: usize = 16;
+/// Certificates this long are not repeated in the log.
+const MAX_CERTIFICATE: usize = 4096;
+
+/// A space whose key we hold. Methods block: call them from a thread that may.
+pub struct Space {
+    address: Address,
+    grant: Grant,
+    /// Admin and epoch certificates, as an invite passes them on.
+    certificates: Vec<Vec<u8>>,
+    identity: Arc<Identity>,
+    set: Arc<FeedSet>,
+    db: Database,
+    indexer: Arc<Indexer>,
+    drive: Arc<Drive>,
+    log: Log,
+    swarm: Swarm,
+    names: Arc<NameBook>,
+    changed: broadcast::Sender<Changed>,
+    logged: broadcast::Sender<Logged>,
+    writable: bool,
+    superseded: AtomicBool,
+    /// Unix ms; 0 is never.
+    last_sync: AtomicU64,
+    pinned: Mutex<Option<PinnedHead>>,
+    refused: Mutex<VecDeque<String>>,
+    met: Mutex<BTreeMap<PublicKey, u64>>,
+    /// Hashes of the certificates that our log already repeats.
+    repeated: Mutex<Option<HashSet<[u8; 32]>>>,
+}
+
+impl Space {
+    /// Its address.
+    pub fn address(&self) -> Address {
+        self.address
+    }
+
+    /// Its name as agreed in the log (`space/about`), else as created or joined.
+    pub fn name(&self) -> String {
+        let known = self.names.get(&self.address);
+        known.unwrap_or_else(|| self.address.to_string())
+    }
+
+    /// Renames for everybody.
+    ///
+    /// # Errors
+    ///
+    /// `BadName`, `NameTaken` by another space here, `ReadOnly`, or the store's.
+    pub fn rename(&self, name: &str) -> Result<(), SpaceError> {
+        let name = clean_name(name)?;
+        if !self.writable() {
+            return Err(SpaceError::ReadOnly);
+        }
+        let before = self.name();
+        self.names.claim(self.address, &name)?;
+        let told = self.tell(&SpaceAbout { name });
+        if told.is_err() {
+            self.names.learn(self.address, &before);
+        }
+        told
+    }
+
+    /// The file system.
+    pub fn drive(&self) -> &Arc<Drive> {
+        &self.drive
+    }
+
+    /// The feeds.
+    pub fn set(&self) -> &Arc<FeedSet> {
+        &self.set
+    }
+
+    /// The messages.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Members with accepted claims, by name.
+    ///
+    /// # Errors
+    ///
+    /// `View` or `Drive`.
+    pub fn members(&self) -> Result<Vec<Member>, SpaceError> {
+        let mut known = Known {
+            writers: self.drive.writers()?,
+            told: self.log.last_told()?,
+            met: lock(&self.met).clone(),
+            online: self.online(),
+            ..Known::default()
+        };
+        for (author, message) in self.log.newest_by_author(PeerAbout::TYPE)? {
+            known
+                .names
+                .extend(name_in(&message).map(|name| (author, name)));
+        }
+        for message in self.log.read(&Filter::of::<SpaceInvite>())? {
+            if let Some(SpaceInvite { public_key }) = message.read() {
+                known.invites.entry(public_key).or_insert(message.author);
+            }
+        }
+        Ok(members::members(&self.identity.public_key(), &known))
+    }
+
+    /// A code only `recipient` can open, granting what we have ourselves. Records a `space/invite`
+    /// message, if we may write.
+    ///
+    /// # Errors
+    ///
+    /// `Invite`, or the store's.
+    pub fn invite(&self, recipient: &PublicKey) -> Result<String, SpaceError> {
+        if self.writable() {
+            let public_key = *recipient;
+            self.tell(&SpaceInvite { public_key })?;
+        }
+        let head = self
+            .drive
+            .own_head()
+            .map(|(feed, length, tree_hash)| PinnedHead {
+                feed_key: feed.0,
+                length,
+                tree_hash,
+            });
+        let hints = std::iter::once(self.swarm.hint()).chain(self.swarm.hints(&self.address));
+        let invite = Invite {
+            address: self.address,
+            name: self.name(),
+            certificates: self.certificates.clone(),
+            grant: self.grant.clone(),
+            hints: hints.map(|hint| hint.to_string()).take(MAX_HINTS).collect(),
+            expires: None,
+            head,
+            inviter: self.identity.public_key(),
+        };
+        Ok(invite.seal(&self.identity, recipient)?)
+    }
+
+    /// May we write?
+    pub fn writable(&self) -> bool {
+        self.writable && !self.superseded.load(Ordering::Acquire)
+    }
+
+    /// Refusals kept by the network, newest first, in words; and whether what the invite promised is
+    /// still missing.
+    pub fn refusals(&self) -> Vec<String> {
+        let behind = match self.pin() {
+            Some(Pin::Behind(reason)) => Some(reason),
+            Some(Pin::Reached) | None => None,
+        };
+        let refused = lock(&self.refused);
+        let mut all: Vec<_> = behind.into_iter().collect();
+        all.extend(
+            refused
+                .iter()
+                .filter(|reason| !all.contains(reason))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
+        all
+    }
+
+    /// Bytes on disk.
+    pub fn size(&self) -> u64 {
+        self.set.disk_size()
+    }
+
+    /// When a peer last had everything we have, Unix ms.
+    pub fn last_sync(&self) -> Option<u64> {
+        Some(self.last_sync.load(Ordering::Acquire)).filter(|time| *time > 0)
+    }
+
+    /// What we hold of it.
+    pub fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// Admin and epoch certificates: what, with the address, lets another machine begin.
+    pub fn certificates(&self) -> &[Vec<u8>] {
+        &self.certificates
+    }
+
+    /// Files and names as they change, after their rows are committed.
+    pub fn changes(&self) -> broadcast::Receiver<Changed> {
+        self.changed.subscribe()
+    }
+
+    /// Messages as they come, after their rows are committed.
+    pub fn messages(&self) -> broadcast::Receiver<Logged> {
+        self.logged.subscribe()
+    }
+
+    fn tell<C: Content>(&self, content: &C) -> Result<(), SpaceError> {
+        match self.superseded.load(Ordering::Acquire) {
+            true => Err(SpaceError::Superseded),
+            false => self.log.tell(content),
+        }
+    }
+
+    fn online(&self) -> BTreeSet<PublicKey> {
+        let here = |spaces: &[(Address, _)]| spaces.iter().any(|(a, _)| *a == self.address);
+        let peers = self.swarm.peers().into_iter();
+        peers
+            .filter(|peer| peer.connected && here(&peer.spaces))
+            .map(|peer| peer.device)
+            .collect()
+    }
+}
+
+/// What only the shelf calls.
+impl Space {
+    /// Looks the agreed name up again; says it if it is news.
+    pub(crate) fn refresh_name(&self) -> Result<Option<String>, SpaceError> {
+        let usable = |about: &SpaceAbout| clean_name(&about.name).is_ok();
+        let Some(about) = self.log.newest(usable)? else {
+            return Ok(None);
+        };
+        let name = clean_name(&about.name)?;
+        let news = self.names.learn(self.address, &name);
+        Ok(news.then_some(name))
+    }
+
+    /// Who told their name: the author of `logged`, or everybody.
+    pub(crate) fn names_told(
+        &self,
+        logged: Option<&Logged>,
+    ) -> Result<Vec<(PublicKey, String)>, SpaceError> {
+        let only = match logged {
+            Some(logged) => match self.log.author(&logged.feed)? {
+                // Its claim may come later, and is then told as a new writer.
+                None => return Ok(Vec::new()),
+                author => author,
+            },
+            None => None,
+        };
+        let told = self.log.newest_by_author(PeerAbout::TYPE)?.into_iter();
+        let told = told.filter(|(author, _)| only.is_none_or(|only| only == *author));
+        let name = |(author, message): (PublicKey, Message)| Some((author, name_in(&message)?));
+        Ok(told.filter_map(name).collect())
+    }
+
+    /// Tells our name, unless it is told already.
+    pub(crate) fn tell_name(&self, name: &str) -> Result<(), SpaceError> {
+        if !self.writable() {
+            return Ok(());
+        }
+        let me = self.identity.public_key();
+        let told = self.log.newest_by_author(PeerAbout::TYPE)?.remove(&me);
+        if told.and_then(|message| message.read()) == Some(PeerAbout { name: name.into() }) {
+            return Ok(());
+        }
+        self.tell(&PeerAbout { name: name.into() })
+    }
+
+    /// Repeats in our log the certificates that it does not have yet, so that one feed leads to all.
+    pub(crate) fn repeat_certificates(&self) -> Result<(), SpaceError> {
+        if !self.writable() {
+            return Ok(());
+        }
+        let mut repeated = lock(&self.repeated);
+        let known = match repeated.take() {
+            Some(known) => known,
+            None => self.certificates_told()?,
+        };
+        let known = repeated.insert(known);
+        let held = self.set.certificates();
+        let news: Vec<_> = held
+            .iter()
+            .filter(|one| one.len() <= MAX_CERTIFICATE && !known.contains(&fingerprint(one)))
+            .map(|one| one.to_vec())
+            .collect();
+        for part in Certificates::in_parts(&news, MAX_CONTENT) {
+            self.tell(&part)?;
+            known.extend(part.certificates.iter().map(|one| fingerprint(one)));
+        }
+        Ok(())
+    }
+
+    fn certificates_told(&self) -> Result<HashSet<[u8; 32]>, SpaceError> {
+        let mine = Filter {
+            author: Some(self.identity.public_key()),
+            ..Filter::of::<Certificates>()
+        };
+        let told = self.log.read(&mine)?;
+        let told = told
+            .iter()
+            .filter_map(|message| message.read::<Certificates>());
+        let told = told.flat_map(|message| message.certificates);
+        Ok(told.map(|one| fingerprint(&one)).collect())
+    }
+
+    /// Notes that a peer refused something or was refused.
+    pub(crate) fn refuse(&self, reason: &str) {
+        let mut refused = lock(&self.refused);
+        refused.retain(|earlier| earlier != reason);
+        refused.push_front(reason.to_owned());
+        refused.truncate(MAX_REFUSALS);
+    }
+
+    /// Notes that a device was here.
+    pub(crate) fn met(&self, device: PublicKey, time_ms: u64) {
+        lock(&self.met).insert(device, time_ms);
+    }
+
+    /// Notes that a peer had everything we have.
+    pub(crate) fn synced(&self, time_ms: u64) {
+        self.last_sync.fetch_max(time_ms, Ordering::AcqRel);
+    }
+
+    /// What the invite promised against what is here. Once reached it is never asked again.
+    pub(crate) fn pin(&self) -> Option<Pin> {
+        let mut pinned = lock(&self.pinned);
+        let pin = pin::compare(pinned.as_ref()?, &self.set);
+        if pin == Pin::Reached {
+            *pinned = None;
+        }
+        Some(pin)
+    }
+
+    /// What the invite promised and is not here yet.
+    pub(crate) fn pinned(&self) -> Option<PinnedHead> {
+        lock(&self.pinned).clone()
+    }
+
+    /// No more writing in this run: another life of this device went on elsewhere.
+    pub(crate) fn supersede(&self) {
+        self.superseded.store(true, Ordering::Release);
+    }
+
+    /// Views applied, durable, stopped.
+    pub(crate) fn stop(&self) -> Result<(), SpaceError> {
+        self.indexer.stop()?;
+        Ok(self.db.flush()?)
+    }
+}
+
+/// The name told in a message, if it can be one.
+fn name_in(message: &Message) -> Option<String> {
+    let about = message.read::<PeerAbout>()?;
+    clean_name(&about.name).ok()
+}
+
+fn fingerprint(certificate: &[u8]) -> [u8; 32] {
+    *blake3::hash(certificate).as_bytes()
+}
+
+/// Every value behind these locks is whole after each statement, so a panic elsewhere spoils none.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
