@@ -2,12 +2,13 @@
 
 pub(crate) mod commit;
 mod restore;
-mod write;
+pub(crate) mod write;
 
 pub use crate::error::DriveError;
 pub use write::Details;
 
-use crate::content::intake::Intake;
+use crate::content::dedup;
+use crate::content::intake::{Found, Intake};
 use crate::content::read::Blocks;
 use crate::content::run;
 use crate::handle::{self, FileReader};
@@ -70,6 +71,7 @@ pub struct Drive {
 
 struct Own {
     metadata: Arc<Feed>,
+    content: Arc<Feed>,
     tag: WriterTag,
     writer: Mutex<Writer>,
 }
@@ -113,11 +115,12 @@ impl Drive {
                     db.clone(),
                     &read_key,
                     metadata.clone(),
-                    content,
+                    content.clone(),
                     &claim,
                 )?;
                 Some(Own {
                     metadata,
+                    content,
                     tag: writer.tag(),
                     writer: Mutex::new(writer),
                 })
@@ -316,6 +319,10 @@ impl Drive {
         Ok(())
     }
 
+    fn own_content_length(&self) -> u64 {
+        self.own.as_ref().map_or(0, |own| own.content.length())
+    }
+
     pub(crate) fn own_tag(&self) -> Option<WriterTag> {
         self.own.as_ref().map(|own| own.tag)
     }
@@ -348,7 +355,11 @@ impl Drive {
         let Some(runs) = run::runs(reader.extents()) else {
             return Ok(());
         };
-        intake.learn(&mut handle::Stream::new(&reader), &runs)?;
+        let (Some(tag), length) = (self.own_tag(), self.own_content_length()) else {
+            return Ok(());
+        };
+        let put = |found: &[Found]| dedup::put(&self.db, tag, length, found);
+        intake.learn(&mut handle::Stream::new(&reader), &runs, put)?;
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use crate::error::DriveError;
 use crate::record::{Codec, Run};
 use crate::version::WriterTag;
 use cobox_view::kv::{Database, ReadRows, Rows, Snapshot, Table};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -49,8 +49,8 @@ pub struct Dedup {
     db: Database,
     snapshot: Option<Snapshot>,
     blocks: Arc<Blocks>,
-    /// Committed by us and not in the rows yet.
-    recent: HashMap<Hash, Vec<Run>>,
+    /// Committed by us and not in the rows yet, per commit, oldest first.
+    recent: VecDeque<HashMap<Hash, Vec<Run>>>,
 }
 
 impl Dedup {
@@ -62,7 +62,7 @@ impl Dedup {
             db,
             snapshot,
             blocks,
-            recent: HashMap::new(),
+            recent: VecDeque::new(),
         }
     }
 
@@ -73,7 +73,7 @@ impl Dedup {
 
     /// Runs that hold exactly these bytes and are here.
     pub fn find(&self, hash: &Hash, length: u64) -> Option<Vec<Run>> {
-        let runs = match self.recent.get(hash) {
+        let runs = match self.recent.iter().find_map(|commit| commit.get(hash)) {
             Some(runs) => runs.clone(),
             None => decode(&self.snapshot.as_ref()?.get(CHUNKS, hash).ok()??)?,
         };
@@ -81,18 +81,20 @@ impl Dedup {
         (total == length && runs.iter().all(|run| self.blocks.holds(run))).then_some(runs)
     }
 
-    /// Remembers rows that are not put yet.
+    /// Remembers the rows of a commit that are not put yet.
     pub fn remember(&mut self, found: &[(Hash, Vec<Run>)]) {
-        self.recent.extend(found.iter().cloned());
+        if !found.is_empty() {
+            self.recent.push_back(found.iter().cloned().collect());
+        }
     }
 
-    /// Looks at the rows of now.
-    pub fn refresh(&mut self) {
+    /// Looks at the rows of now; those of the oldest `commits` are among them.
+    pub fn refresh(&mut self, commits: u64) {
         self.snapshot = self.db.snapshot().ok();
-        if let Some(rows) = &self.snapshot {
-            self.recent
-                .retain(|hash, _| !matches!(rows.get(CHUNKS, hash), Ok(Some(_))));
-        }
+        let put = usize::try_from(commits)
+            .unwrap_or(usize::MAX)
+            .min(self.recent.len());
+        self.recent.drain(..put);
     }
 }
 

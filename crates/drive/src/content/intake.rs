@@ -128,22 +128,31 @@ impl Intake {
         }
     }
 
-    /// Cuts a file that is here already into chunks and remembers where they are; `runs` cover `source`. Stops at
-    /// once when its first chunk is known.
-    pub fn learn(&mut self, source: &mut dyn Read, runs: &[Run]) -> std::io::Result<()> {
+    /// Cuts a file that is here already into chunks and tells where they are, a few thousand at a time; `runs` cover
+    /// `source`. Stops at once when its first chunk is known.
+    pub fn learn<E: From<std::io::Error>>(
+        &mut self,
+        source: &mut dyn Read,
+        runs: &[Run],
+        mut put: impl FnMut(&[Found]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let extents = run::extents(runs.to_vec(), runs.iter().map(|run| run.length).sum());
         let mut chunker = Chunker::new(source);
+        let mut found = Vec::new();
         let mut at = 0;
         while let Some(bytes) = chunker.next()? {
             let (hash, length) = (self.hash_key().hash(&bytes), bytes.len() as u64);
             if at == 0 && self.find(&hash, length).is_some() {
                 return Ok(());
             }
-            if let Some(part) = run::part(&extents, at..at + length) {
-                self.dedup.remember(&[(hash, part)]);
-            }
+            found.extend(run::part(&extents, at..at + length).map(|part| (hash, part)));
             at += length;
+            if found.len() == 4096 {
+                put(&std::mem::take(&mut found))?;
+            }
         }
+        put(&found)?;
+        self.dedup.refresh(0);
         Ok(())
     }
 
@@ -281,9 +290,11 @@ impl Intake {
         found
     }
 
-    /// Tells that the rows returned by `clear` were put.
-    pub fn indexed(&mut self) {
-        self.dedup.refresh();
+    /// Tells that the rows of the oldest `commits` commits were put into the index.
+    pub fn indexed(&mut self, commits: u64) {
+        if commits > 0 {
+            self.dedup.refresh(commits);
+        }
     }
 
     fn new_runs(&self, new: &New, writer: WriterTag) -> Option<Vec<Run>> {
