@@ -3,7 +3,10 @@
 mod common;
 
 use bytes::Bytes;
-use cobox_feed::tree::{Request, UntrustedProof, flat, levels_missing, verify};
+use cobox_feed::manifest::{FeedKeyPair, Manifest, Prologue, Signer};
+use cobox_feed::tree::{
+    Envelope, Head, MerkleBatch, Request, Share, UntrustedProof, flat, levels_missing, verify,
+};
 use common::*;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -102,15 +105,7 @@ fn tampered(proof: &UntrustedProof) -> Vec<UntrustedProof> {
 fn javascript_takes_our_feeds() {
     let Some(dir) = interop() else { return };
     for kind in ["v1", "v0", "compat"] {
-        let blocks = data(23);
-        let full = Plain::of(kind, &blocks);
-        let blocks: Vec<String> = blocks.iter().map(|block| hex(block)).collect();
-        let input = json!({ "key": full.key.to_string(), "proofs": proofs_for_javascript(&full), "blocks": blocks });
-        assert_eq!(
-            node(&dir, "verify.mjs", &input).as_deref(),
-            Ok("ok"),
-            "{kind}"
-        );
+        assert_taken(&dir, &Plain::of(kind, &data(23)));
     }
 }
 
@@ -224,4 +219,85 @@ fn check_answer(full: &Plain, request: &Request, theirs: &Value) {
     if start == 0 {
         verify(&known.known(), decode(&unhex(theirs.as_str().unwrap()))).unwrap();
     }
+}
+
+/// Feeds that two of three sign, the second of whom is two blocks ahead; and feeds with a fixed beginning.
+#[test]
+fn javascript_takes_envelopes_and_prologues() {
+    let Some(dir) = interop() else { return };
+    let pairs: Vec<FeedKeyPair> = (1..=3)
+        .map(|seed| FeedKeyPair::from_seed(&[seed; 32]))
+        .collect();
+    let signers = pairs
+        .iter()
+        .map(|pair| Signer::new(pair.public_key()))
+        .collect();
+    let several = Manifest {
+        quorum: 2,
+        signers,
+        ..pairs[0].manifest()
+    };
+    let patched = Manifest {
+        allow_patch: true,
+        ..several.clone()
+    };
+    let old = Manifest {
+        version: 0,
+        ..several.clone()
+    };
+    for manifest in [several, old, patched] {
+        let mut full = Plain {
+            key: manifest.key(),
+            ..Plain::of("v1", &data(7))
+        };
+        let signature = two_sign(&full, &manifest, &pairs).encode(manifest.version);
+        full.head = full.head.map(|head| Head { signature, ..head });
+        full.manifest = Some(manifest);
+        assert_taken(&dir, &full);
+    }
+    let beginning = Plain::of("v1", &data(4)).head.unwrap();
+    let prologue = Some(Prologue {
+        hash: beginning.tree_hash,
+        length: 4,
+    });
+    let manifest = Manifest {
+        prologue,
+        ..pair().manifest()
+    };
+    let mut full = Plain {
+        key: manifest.key(),
+        manifest: Some(manifest),
+        ..Plain::of("v1", &[])
+    };
+    full.append(&data(7));
+    assert_taken(&dir, &full);
+}
+
+fn two_sign(full: &Plain, manifest: &Manifest, pairs: &[FeedKeyPair]) -> Envelope {
+    let tree = MerkleBatch::from_head(full.head.as_ref().unwrap());
+    let first = tree.share(&pairs[2], manifest).unwrap();
+    if !manifest.allow_patch {
+        return Envelope::of(vec![first, tree.share(&pairs[0], manifest).unwrap()]);
+    }
+    let mut longer = tree.clone();
+    longer.append(&["eight", "nine"]);
+    let ahead = Share {
+        patch: 2,
+        ..longer.share(&pairs[0], manifest).unwrap()
+    };
+    let nodes = longer.nodes();
+    let patch =
+        flat::subtrees(7..9).map(|index| *nodes.iter().find(|node| node.index == index).unwrap());
+    Envelope {
+        shares: vec![first, ahead],
+        patch: patch.collect(),
+    }
+}
+
+/// JavaScript takes the whole feed, and nothing that was changed.
+fn assert_taken(dir: &PathBuf, full: &Plain) {
+    let blocks: Vec<String> = full.blocks.values().map(|block| hex(block)).collect();
+    let proofs = proofs_for_javascript(full);
+    let input = json!({ "key": full.key.to_string(), "proofs": proofs, "blocks": blocks });
+    assert_eq!(node(dir, "verify.mjs", &input).as_deref(), Ok("ok"));
 }
