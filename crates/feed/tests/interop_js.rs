@@ -54,7 +54,9 @@ fn data(count: usize) -> Vec<Bytes> {
 fn proofs_for_javascript(full: &Plain) -> Vec<Value> {
     let mut peer = Plain::empty(full);
     let mut out = Vec::new();
-    let order = (0..full.length()).map(|i| (i * 7 + 3) % full.length());
+    let order = (1..full.length())
+        .step_by(2)
+        .chain((0..full.length()).step_by(2));
     for (at, block) in order.enumerate() {
         let upgrade = (at == 0).then_some((0, full.length()));
         let levels = levels_missing(&peer.nodes, peer.length(), 2 * block);
