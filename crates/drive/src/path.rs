@@ -50,6 +50,11 @@ impl Name {
         }
     }
 
+    /// A name put together from checked parts, or the root's, which is empty.
+    pub(crate) fn known_good(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
     /// Exact bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -38,6 +38,11 @@ impl Writer {
         self.head(0, value);
     }
 
+    /// Begins an array whose items follow.
+    pub(crate) fn list(&mut self, items: usize) {
+        self.head(4, items as u64);
+    }
+
     pub(crate) fn int(&mut self, value: i64) {
         match u64::try_from(value) {
             Ok(value) => self.head(0, value),
@@ -275,6 +280,14 @@ impl<'a> Reader<'a> {
         self.decoder.u64().map_err(|_| self.bad())
     }
 
+    /// Is the next item a number that is not negative?
+    pub(crate) fn is_uint(&self) -> bool {
+        matches!(
+            self.decoder.datatype(),
+            Ok(Type::U8 | Type::U16 | Type::U32 | Type::U64)
+        )
+    }
+
     fn small(&mut self) -> Result<u32> {
         self.decoder.u32().map_err(|_| self.bad())
     }
@@ -299,7 +312,7 @@ impl<'a> Reader<'a> {
             .ok_or_else(|| self.bad())
     }
 
-    fn exactly(&mut self, length: usize) -> Result<()> {
+    pub(crate) fn exactly(&mut self, length: usize) -> Result<()> {
         match self.length(length)? == length {
             true => Ok(()),
             false => Err(self.bad()),

@@ -1,0 +1,4 @@
+//! The tree against a slow plain model, against liars, and case by case.
+
+mod basics;
+mod peers;
