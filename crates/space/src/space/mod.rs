@@ -19,16 +19,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cobox_drive::drive::Drive;
 use cobox_drive::tree::Changed;
 use cobox_feed::set::FeedSet;
-use cobox_keys::access::Address;
+use cobox_keys::access::{Address, SpaceRoot};
 use cobox_keys::identity::{Identity, PublicKey};
 use cobox_keys::invite::{Grant, Invite, PinnedHead};
 use cobox_swarm::swarm::Swarm;
 use cobox_view::indexer::Indexer;
 use cobox_view::kv::Database;
 use tokio::sync::broadcast;
+use zeroize::Zeroizing;
 
 use crate::error::SpaceError;
-use crate::log::types::{Certificates, PeerAbout, SpaceAbout, SpaceInvite};
+use crate::log::types::{Certificates, PeerAbout, SpaceAbout, SpaceInvite, SpaceRootSeed};
 use crate::log::{Content, Filter, Log, Logged, MAX_CONTENT, Message};
 use crate::members::{self, Known, Member};
 
@@ -213,6 +214,25 @@ impl Space {
     /// Admin and epoch certificates: what, with the address, lets another machine begin.
     pub fn certificates(&self) -> &[Vec<u8>] {
         &self.certificates
+    }
+
+    /// The seed of the space's root, if we created the space and its message is here: for printing on
+    /// paper. Whoever has it can name new admins.
+    ///
+    /// # Errors
+    ///
+    /// `View`.
+    pub fn root_seed(&self) -> Result<Option<Zeroizing<[u8; 32]>>, SpaceError> {
+        let mine = Filter {
+            author: Some(self.identity.public_key()),
+            ..Filter::of::<SpaceRootSeed>()
+        };
+        let told = self.log.read(&mine)?;
+        let seeds = told
+            .iter()
+            .filter_map(|message| message.read::<SpaceRootSeed>());
+        let mut ours = seeds.filter(|seed| SpaceRoot::from_seed(&seed.0).address() == self.address);
+        Ok(ours.next().map(|seed| seed.0))
     }
 
     /// Files and names as they change, after their rows are committed.
