@@ -35,6 +35,9 @@ pub enum StoreError {
     /// `Batch::append` on a feed whose key pair this program does not hold, or on a feed of another set.
     #[error("this program cannot sign for that feed")]
     NotOwn,
+    /// `Batch::append_at` and the feed has another length: an earlier commit failed, or somebody else appended.
+    #[error("an earlier write failed; nothing of this one was kept")]
+    Moved,
     /// A block larger than 15 MiB, or a batch larger than a segment can hold.
     #[error("the block or batch is too large: {bytes} bytes")]
     TooLarge {

@@ -238,9 +238,9 @@ impl Writer {
         let (contents, metadatas) = (content.len() as u64, sealed.len() as u64);
         let mut batch = Batch::new();
         if contents > 0 {
-            batch.append(&self.content, content);
+            batch.append_at(&self.content, self.next_content, content);
         }
-        batch.append(&self.metadata, sealed);
+        batch.append_at(&self.metadata, self.next_metadata, sealed);
         let pending = self.set.commit(batch)?;
         self.next_content += contents;
         self.next_metadata += metadatas;
@@ -335,7 +335,7 @@ impl Writer {
     fn append_content(&mut self, blocks: Vec<Bytes>) -> Result<(), DriveError> {
         let count = blocks.len() as u64;
         let mut batch = Batch::new();
-        batch.append(&self.content, blocks);
+        batch.append_at(&self.content, self.next_content, blocks);
         let done = self
             .set
             .commit(batch)

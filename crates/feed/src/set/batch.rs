@@ -14,7 +14,8 @@ pub struct Batch {
 /// One thing of a batch.
 #[derive(Debug)]
 pub(crate) enum Item {
-    Append(Arc<Feed>, Vec<Bytes>),
+    /// With the number that the first block must get, if it matters.
+    Append(Arc<Feed>, Option<u64>, Vec<Bytes>),
     Ingest(Arc<Feed>, Box<Proof>),
     Certificate(Bytes),
     Draft([u8; 16], Bytes),
@@ -28,7 +29,13 @@ impl Batch {
 
     /// Appends sealed blocks to one of our own feeds; they get the next block numbers in the order of the calls.
     pub fn append(&mut self, feed: &Arc<Feed>, blocks: Vec<Bytes>) -> &mut Self {
-        self.push(Item::Append(feed.clone(), blocks))
+        self.push(Item::Append(feed.clone(), None, blocks))
+    }
+
+    /// Same, for blocks that were spoken of by number already: refused with [`crate::error::StoreError::Moved`] unless
+    /// the first one gets the number `first` (it would not after an earlier commit in flight has failed).
+    pub fn append_at(&mut self, feed: &Arc<Feed>, first: u64, blocks: Vec<Bytes>) -> &mut Self {
+        self.push(Item::Append(feed.clone(), Some(first), blocks))
     }
 
     /// Stores a checked proof.

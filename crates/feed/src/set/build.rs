@@ -38,6 +38,7 @@ struct Prepared {
 enum Step {
     Append {
         feed: [u8; 32],
+        first: Option<u64>,
         blocks: Vec<(Bytes, u32)>,
         leaves: Vec<Node>,
     },
@@ -86,7 +87,7 @@ impl Prepared {
         let mut prepared = Self::default();
         for item in batch.items {
             match item {
-                Item::Append(feed, blocks) => prepared.append(vault, feed, blocks)?,
+                Item::Append(feed, first, blocks) => prepared.append(vault, feed, first, blocks)?,
                 Item::Ingest(feed, proof) => prepared.ingest(vault, feed, proof)?,
                 Item::Certificate(bytes) => prepared.certificate(vault, &bytes)?,
                 Item::Draft(id, bytes) => prepared.draft(&id, &bytes)?,
@@ -99,6 +100,7 @@ impl Prepared {
         &mut self,
         vault: &Arc<Vault>,
         feed: Arc<Feed>,
+        first: Option<u64>,
         blocks: Vec<Bytes>,
     ) -> Result<(), StoreError> {
         if feed.pair().is_none() || !feed.is_in(vault) {
@@ -115,6 +117,7 @@ impl Prepared {
             .collect();
         self.steps.push(Step::Append {
             feed: feed.key().0,
+            first,
             blocks,
             leaves,
         });
@@ -181,7 +184,12 @@ impl Prepared {
                 continue;
             };
             match step {
-                Step::Append { blocks, leaves, .. } => feed.append(blocks, leaves)?,
+                Step::Append {
+                    first,
+                    blocks,
+                    leaves,
+                    ..
+                } => feed.append(*first, blocks, leaves)?,
                 Step::Ingest { proof, crcs, .. } => feed.ingest(proof, crcs)?,
             }
         }

@@ -50,6 +50,7 @@ impl<'a> Working<'a> {
     /// Appends own blocks, given with their checksums and leaves (numbered from 0).
     pub(crate) fn append(
         &mut self,
+        expected: Option<u64>,
         blocks: &[(Bytes, u32)],
         leaves: &[Node],
     ) -> Result<(), StoreError> {
@@ -61,6 +62,9 @@ impl<'a> Working<'a> {
         };
         let mut tree = self.tree.take().unwrap_or_else(start);
         let first = tree.length();
+        if expected.is_some_and(|expected| expected != first) {
+            return Err(StoreError::Moved);
+        }
         for leaf in leaves {
             let leaf = Node {
                 index: leaf.index + 2 * first,
