@@ -1,0 +1,113 @@
+//! Errors as people read them: what happened, what it means for their data, what to do.
+
+use crate::api::types::{ErrorJson, ErrorsJson};
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use cobox_drive::drive::DriveError;
+use cobox_feed::store::StoreError;
+use cobox_space::shelf::SpaceError;
+
+/// A failed call: a status and words.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    error: ErrorJson,
+}
+
+impl ApiError {
+    /// A failure of the given kind.
+    pub fn new(status: StatusCode, code: &str, msg: impl Into<String>) -> Self {
+        Self { status, error: ErrorJson { msg: msg.into(), code: code.into(), param: None } }
+    }
+
+    /// A request that cannot be understood.
+    pub fn bad(param: &str, msg: impl Into<String>) -> Self {
+        let mut error = Self::new(StatusCode::BAD_REQUEST, "bad_request", msg);
+        error.error.param = Some(param.into());
+        error
+    }
+
+    /// The JSON inside, for the last line of a long job.
+    pub fn into_json(self) -> ErrorJson {
+        self.error
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.status, Json(ErrorsJson { errors: vec![self.error] })).into_response()
+    }
+}
+
+impl From<SpaceError> for ApiError {
+    fn from(error: SpaceError) -> Self {
+        let (status, code) = match &error {
+            SpaceError::NotFound(_) => (StatusCode::NOT_FOUND, "no_such_space"),
+            SpaceError::Ambiguous(_) => (StatusCode::CONFLICT, "ambiguous_name"),
+            SpaceError::NameTaken(_) => (StatusCode::CONFLICT, "name_taken"),
+            SpaceError::AlreadyHere(_) => (StatusCode::CONFLICT, "already_here"),
+            SpaceError::BadName(..) => (StatusCode::BAD_REQUEST, "bad_name"),
+            SpaceError::NoName => (StatusCode::CONFLICT, "no_name"),
+            SpaceError::ReadOnly => (StatusCode::FORBIDDEN, "read_only"),
+            SpaceError::Invite(_) => (StatusCode::BAD_REQUEST, "bad_invite"),
+            SpaceError::Key(_) => (StatusCode::BAD_REQUEST, "bad_key"),
+            SpaceError::Drive(_) => return drive(error),
+            SpaceError::Store(store) => store_kind(store),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<DriveError> for ApiError {
+    fn from(error: DriveError) -> Self {
+        SpaceError::Drive(error).into()
+    }
+}
+
+fn drive(error: SpaceError) -> ApiError {
+    let SpaceError::Drive(error) = error else { return error.into() };
+    let (status, code) = match &error {
+        DriveError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+        DriveError::NoVersion(_) => (StatusCode::NOT_FOUND, "no_such_version"),
+        DriveError::Exists(_) => (StatusCode::CONFLICT, "exists"),
+        DriveError::NotAFolder(_) => (StatusCode::CONFLICT, "not_a_folder"),
+        DriveError::IsAFolder(_) => (StatusCode::CONFLICT, "is_a_folder"),
+        DriveError::NotEmpty(_) => (StatusCode::CONFLICT, "not_empty"),
+        DriveError::IntoItself(_) => (StatusCode::CONFLICT, "into_itself"),
+        DriveError::ReadOnly => (StatusCode::FORBIDDEN, "read_only"),
+        DriveError::NotHere(_) => (StatusCode::GATEWAY_TIMEOUT, "not_here"),
+        DriveError::Local { .. } => (StatusCode::BAD_REQUEST, "local_file"),
+        DriveError::Path(_) => (StatusCode::BAD_REQUEST, "bad_path"),
+        DriveError::Cancelled => (StatusCode::CONFLICT, "stopped"),
+        DriveError::Store(store) => store_kind(store),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+    };
+    let advice = match &error {
+        DriveError::NotEmpty(_) => "; to remove it with everything inside: cobox rm -r",
+        DriveError::NotHere(_) => "; nothing is lost: try again when a peer that has it is online",
+        DriveError::ReadOnly => "; ask a member who can write for a new invite",
+        DriveError::Store(store) => advice(store),
+        _ => "",
+    };
+    ApiError::new(status, code, format!("{error}{advice}"))
+}
+
+fn store_kind(error: &StoreError) -> (StatusCode, &'static str) {
+    match error {
+        StoreError::DiskFull => (StatusCode::INSUFFICIENT_STORAGE, "disk_full"),
+        StoreError::Locked => (StatusCode::CONFLICT, "home_in_use"),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "store_failed"),
+    }
+}
+
+fn advice(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::DiskFull => {
+            "; everything reported as done before is safe: free some space and do this again"
+        }
+        StoreError::Poisoned => "; everything reported as done before is safe",
+        _ => "",
+    }
+}

@@ -1,0 +1,85 @@
+//! Live events as server-sent events, one JSON object each.
+
+use crate::api::types::EventJson;
+use crate::api::{Api, ApiError, blocking, time};
+use axum::extract::{Path, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use cobox_keys::access::Address;
+use cobox_space::shelf::{ShelfEvent, SpaceError};
+use futures_util::Stream;
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::broadcast::error::RecvError;
+
+type Events = Sse<axum::response::sse::KeepAliveStream<std::pin::Pin<Box<dyn Stream<Item = Result<Event, Infallible>> + Send>>>>;
+
+/// `GET /api/events`
+pub async fn all(State(api): State<Arc<Api>>) -> Events {
+    follow(&api, None)
+}
+
+/// `GET /api/spaces/:space/events`
+pub async fn of_space(State(api): State<Arc<Api>>, Path(space): Path<String>) -> Result<Events, ApiError> {
+    let of = api.clone();
+    let address = blocking(move || Ok::<_, SpaceError>(of.shelf.space(&space)?.address())).await?;
+    Ok(follow(&api, Some(address)))
+}
+
+fn follow(api: &Api, only: Option<Address>) -> Events {
+    let receiver = api.shelf.subscribe();
+    let events = futures_util::stream::unfold(receiver, move |mut receiver| async move {
+        loop {
+            match receiver.recv().await {
+                Ok(event) => {
+                    let json = shape(&event);
+                    if only.is_none_or(|address| json.address == address.to_string()) {
+                        let text = serde_json::to_string(&json).unwrap_or_default();
+                        return Some((Ok(Event::default().data(text)), receiver));
+                    }
+                }
+                // Events missed by a slow reader: state can always be asked for again.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    });
+    let boxed: std::pin::Pin<Box<dyn Stream<Item = _> + Send>> = Box::pin(events);
+    Sse::new(boxed).keep_alive(KeepAlive::default())
+}
+
+fn shape(event: &ShelfEvent) -> EventJson {
+    let (kind, address, data) = match event {
+        ShelfEvent::Changed { address, path } => ("drive/changed", address, json!({ "path": path })),
+        ShelfEvent::Conflicts { address } => ("drive/conflicts", address, json!({})),
+        ShelfEvent::Member { address, public_key, name } => {
+            let about = json!({ "author": public_key.to_string(), "content": { "name": name } });
+            ("peer/about", address, about)
+        }
+        ShelfEvent::Renamed { address, name } => ("space/about", address, json!({ "name": name })),
+        ShelfEvent::Connected { address, device } => {
+            ("peer/connection", address, json!({ "peerId": device.to_string(), "online": true }))
+        }
+        ShelfEvent::Disconnected { address, device } => {
+            ("peer/connection", address, json!({ "peerId": device.to_string(), "online": false }))
+        }
+        ShelfEvent::Synced { address, device, time_ms } => {
+            let at = time::format_ms(*time_ms);
+            ("space/last-sync", address, json!({ "peerId": device.to_string(), "lastSyncAt": at }))
+        }
+        ShelfEvent::Refused { address, reason } => ("refused", address, json!({ "reason": reason })),
+        _ => return unknown(),
+    };
+    made(kind, address.to_string(), data)
+}
+
+fn unknown() -> EventJson {
+    made("unknown", String::new(), Value::Null)
+}
+
+fn made(kind: &str, address: String, data: Value) -> EventJson {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    EventJson { kind: kind.into(), address, time: time::format_ms(now), data }
+}

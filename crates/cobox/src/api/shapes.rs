@@ -1,0 +1,186 @@
+//! From the nouns beneath to JSON.
+
+use crate::api::time;
+use crate::api::types::*;
+use cobox_drive::record::{Body, Kind};
+use cobox_drive::tree::{Cause, Conflict, Entry, Version, WriterInfo};
+use cobox_drive::version::{Dot, WriterTag};
+use cobox_space::members::Member;
+use cobox_space::replica::Replica;
+use cobox_space::shelf::{Shelf, SpaceError};
+use cobox_space::space::Space;
+use cobox_swarm::swarm::{PeerStatus, Receipt, SyncProgress};
+use data_encoding::HEXLOWER;
+
+/// A space in a list.
+pub fn space(shelf: &Shelf, space: &Space) -> Result<SpaceJson, SpaceError> {
+    let (files, folders, size) = space.drive().totals()?;
+    Ok(SpaceJson {
+        address: space.address().to_string(),
+        name: space.name(),
+        size,
+        files,
+        folders,
+        disk_size: space.size(),
+        writable: space.writable(),
+        last_sync_at: space.last_sync().map(time::format_ms),
+        progress: progress(shelf.swarm().progress(&space.address())),
+        conflicts: space.drive().conflicts()?.len() as u64,
+    })
+}
+
+/// Everything about a space.
+pub fn space_detail(shelf: &Shelf, of: &Space) -> Result<SpaceDetailJson, SpaceError> {
+    Ok(SpaceDetailJson {
+        space: space(shelf, of)?,
+        members: of.members()?.iter().map(member).collect(),
+        receipts: shelf.swarm().receipts(&of.address()).iter().map(receipt).collect(),
+        refusals: of.refusals(),
+    })
+}
+
+fn member(member: &Member) -> MemberJson {
+    MemberJson {
+        public_key: member.public_key.to_string(),
+        name: member.name.clone(),
+        me: member.me,
+        online: member.online,
+        last_seen_at: member.last_seen.map(time::format_ms),
+    }
+}
+
+fn receipt(receipt: &Receipt) -> ReceiptJson {
+    ReceiptJson {
+        peer_id: receipt.device.to_string(),
+        replicator: receipt.replicator,
+        complete: receipt.complete,
+        last_sync_at: time::format_ms(receipt.time_ms),
+        free: receipt.free,
+    }
+}
+
+/// A replica in a list.
+pub fn replica(shelf: &Shelf, replica: &Replica) -> ReplicaJson {
+    ReplicaJson {
+        address: replica.address().to_string(),
+        name: replica.name(),
+        size: replica.size(),
+        progress: progress(shelf.swarm().progress(&replica.address())),
+    }
+}
+
+/// A peer.
+pub fn peer(peer: &PeerStatus) -> PeerJson {
+    PeerJson {
+        peer_id: peer.device.to_string(),
+        online: peer.connected,
+        path: peer.path.clone(),
+        spaces: peer.spaces.iter().map(|(address, _)| address.to_string()).collect(),
+        sent: peer.traffic.0,
+        received: peer.traffic.1,
+        last_sync_at: peer.last_sync.iter().map(|(_, at)| *at).max().map(time::format_ms),
+    }
+}
+
+fn progress(progress: SyncProgress) -> ProgressJson {
+    ProgressJson {
+        known: progress.known,
+        held: progress.held,
+        bytes_known: progress.bytes_known,
+        bytes_held: progress.bytes_held,
+    }
+}
+
+/// One entry of a folder.
+pub fn entry(entry: &Entry) -> EntryJson {
+    let target = match &entry.content.body {
+        Body::Target(target) => Some(NameBytes::new(target)),
+        _ => None,
+    };
+    EntryJson {
+        name: NameBytes::new(entry.name.as_bytes()),
+        kind: kind(entry.kind).into(),
+        size: entry.content.size,
+        mtime: time::format(entry.content.mtime.seconds, entry.content.mtime.nanos),
+        mode: entry.attrs.mode,
+        version: entry.version.as_ref().map(version_id),
+        conflict: entry.conflict,
+        target,
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::File => "file",
+        Kind::Folder => "folder",
+        Kind::Symlink => "symlink",
+    }
+}
+
+/// One version, with its author's name where the author is known.
+pub fn version(version: &Version, writers: &[WriterInfo], members: &[Member]) -> VersionJson {
+    let claim = writers.iter().find(|w| w.tag == version.writer).map(|w| &w.claim);
+    let author = claim.and_then(|claim| members.iter().find(|m| m.public_key == claim.identity));
+    let name = author.map(|m| m.name.clone()).or_else(|| claim.map(|c| c.device_name.clone()));
+    let what = match (version.deleted, &version.content, &version.place) {
+        (true, ..) => "deleted",
+        (_, Some(_), _) => "written",
+        (_, None, Some(_)) => "moved",
+        (_, None, None) => "changed",
+    };
+    VersionJson {
+        id: version_id(&version.dot),
+        time: time::format_ms(version.time_ms),
+        author: name.unwrap_or_else(|| "somebody".into()),
+        public_key: claim.map(|claim| claim.identity.to_string()),
+        size: version.content.as_ref().map(|content| content.size),
+        what: what.into(),
+        name: version.place.as_ref().map(|(_, name)| NameBytes::new(name.as_bytes())),
+        current: version.head,
+    }
+}
+
+/// A conflict.
+pub fn conflict(conflict: &Conflict, writers: &[WriterInfo], members: &[Member]) -> ConflictJson {
+    let cause = match conflict.cause {
+        Cause::Content => "content",
+        Cause::Place => "place",
+        Cause::Attrs => "attrs",
+        Cause::Life => "life",
+        Cause::Name => "name",
+        Cause::Loop => "loop",
+    };
+    let names: Vec<&[u8]> = conflict.path.names().iter().map(|name| name.as_bytes()).collect();
+    ConflictJson {
+        path: NameBytes::new(&names.join(&b'/')),
+        cause: cause.into(),
+        versions: conflict.versions.iter().map(|v| version(v, writers, members)).collect(),
+    }
+}
+
+/// Text form of a version's name: writer tag in hex, dash, block number.
+pub fn version_id(dot: &Dot) -> String {
+    format!("{}-{}", HEXLOWER.encode(&dot.writer.0), dot.block)
+}
+
+/// Reads what `version_id` wrote.
+pub fn parse_version_id(text: &str) -> Option<Dot> {
+    let (writer, block) = text.split_once('-')?;
+    let writer = HEXLOWER.decode(writer.as_bytes()).ok()?.try_into().ok()?;
+    Some(Dot { writer: WriterTag(writer), block: block.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn version_ids_are_read_back_and_others_refused() {
+        let dot = Dot { writer: WriterTag(*b"\x01\x02\x03\x04\x05\x06\x07\xff"), block: 42 };
+        assert_eq!(version_id(&dot), "01020304050607ff-42");
+        assert_eq!(parse_version_id("01020304050607ff-42"), Some(dot));
+        for wrong in ["", "-", "01-2", "01020304050607ff-x", "01020304050607ff"] {
+            assert_eq!(parse_version_id(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The words of the command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Encrypted folders that live on your friends' machines and yours, with no server in the middle.
+///
+/// Start the program with `cobox up` and leave it running; all other commands talk to it.
+#[derive(Parser)]
+#[command(name = "cobox", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "SPACE is a name or an address. Paths inside a space are written SPACE:PATH, e.g. photos:2026/may.jpg")]
+pub struct Cli {
+    /// Folder that holds everything (default: the XDG data folder, or COBOX_HOME)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// Print JSON for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more about what happens (with `up`)
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Start CoBox here and stay in the foreground
+    Up(Up),
+    /// What is running, which spaces, which peers, and the hint by which others reach you
+    Status,
+    /// Stop the running program in an orderly way
+    Stop,
+    /// Show your name and public key, or give yourself a new name
+    Name {
+        /// New name; everybody in your spaces sees it
+        name: Option<String>,
+    },
+    /// Create, list, show, rename or delete spaces
+    #[command(subcommand)]
+    Space(Space),
+    /// Make an invite code that only one person can open
+    Invite {
+        space: String,
+        /// What `cobox name` prints at the invited person's
+        public_key: String,
+    },
+    /// Join a space by an invite code
+    Join(Join),
+    /// Keep a copy of a space for others, by its address, without being able to read it
+    Replicate(Replicate),
+    /// Stop keeping that copy and free the disk
+    Unreplicate { address: String },
+    /// What you replicate for others
+    Replicas,
+    /// Follow what happens in a space, one line per event
+    Watch { space: String },
+    #[command(flatten)]
+    Files(Files),
+}
+
+#[derive(Args)]
+pub struct Up {
+    /// Port of the API on this machine (0 = any free one)
+    #[arg(long, default_value_t = crate::config::DEFAULT_PORT)]
+    pub port: u16,
+    /// Neither announce on the local network nor listen there
+    #[arg(long)]
+    pub no_lan: bool,
+    /// Where peers may connect (default: every interface, any free port)
+    #[arg(long, value_name = "IP:PORT")]
+    pub bind: Option<SocketAddr>,
+}
+
+#[derive(Subcommand)]
+pub enum Space {
+    /// Create a space
+    Create { name: String },
+    /// List your spaces
+    List,
+    /// Members, size, sync state and copies of a space
+    Show { space: String },
+    /// Rename a space for all its members
+    Rename { space: String, name: String },
+    /// Leave a space and remove it from this machine
+    Delete {
+        space: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Args)]
+pub struct Join {
+    /// The code, or - to read it from standard input
+    pub code: String,
+    /// Call the space something else here
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Hint of a peer that has the space (repeatable)
+    #[arg(long, value_name = "HINT")]
+    pub peer: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct Replicate {
+    /// Address of the space: 64 hex digits
+    pub address: String,
+    /// A name for it here
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Hint of a peer that has the space (repeatable)
+    #[arg(long, value_name = "HINT")]
+    pub peer: Vec<String>,
+}
+
+#[derive(Subcommand)]
+pub enum Files {
+    /// Bring files and folders of this machine into a space
+    Import {
+        space: String,
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// Folder in the space
+        #[arg(long, default_value = "")]
+        to: OsString,
+    },
+    /// Write a space, or a part of it, into a folder of this machine
+    Export {
+        /// SPACE or SPACE:PATH
+        from: OsString,
+        dir: PathBuf,
+        /// As it was at a time: 2026-11-23T09:30:00Z, "2026-11-23 09:30" (local), "2h ago"
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+    },
+    /// List a folder
+    Ls {
+        /// SPACE or SPACE:PATH
+        path: OsString,
+        /// With mode, size and time
+        #[arg(short)]
+        long: bool,
+    },
+    /// Print a file
+    Cat { path: OsString },
+    /// Write a file from a local file or standard input
+    Put {
+        path: OsString,
+        /// Local file; - or nothing = standard input
+        file: Option<PathBuf>,
+    },
+    /// Read a file into a local file or standard output
+    Get {
+        path: OsString,
+        /// Local file; - or nothing = standard output
+        file: Option<PathBuf>,
+        /// An older version, by the id that `history` prints
+        #[arg(long, value_name = "ID")]
+        version: Option<String>,
+    },
+    /// Remove a file or folder (it stays in the history)
+    Rm {
+        path: OsString,
+        /// A folder with everything inside
+        #[arg(short)]
+        recursive: bool,
+    },
+    /// Move or rename within a space
+    Mv {
+        from: OsString,
+        /// SPACE:PATH in the same space
+        to: OsString,
+    },
+    /// Create a folder
+    Mkdir {
+        path: OsString,
+        /// Missing folders above it too
+        #[arg(short)]
+        parents: bool,
+    },
+    /// Versions of a file or folder, newest first; works for deleted ones
+    History { path: OsString },
+    /// Bring back a version, or everything below a folder as of a time
+    #[command(group = clap::ArgGroup::new("what").required(true).args(["version", "at"]))]
+    Restore {
+        path: OsString,
+        /// Id that `history` prints
+        #[arg(long, value_name = "ID")]
+        version: Option<String>,
+        /// 2026-11-23T09:30:00Z, "2026-11-23 09:30" (local), "2h ago"
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+    },
+    /// Versions that compete because people worked apart
+    Conflicts { space: String },
+    /// Settle a conflict: keep one version, the others stay in the history
+    Resolve {
+        path: OsString,
+        /// Id that `conflicts` prints
+        #[arg(long, value_name = "ID")]
+        keep: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_words_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn restore_needs_exactly_one_aim() {
+        let parse = |words: &[&str]| Cli::try_parse_from([&["cobox"], words].concat()).is_ok();
+        assert!(parse(&["restore", "s:a", "--version", "x-1"]));
+        assert!(parse(&["restore", "s:a", "--at", "2h ago"]));
+        assert!(!parse(&["restore", "s:a"]));
+        assert!(!parse(&["restore", "s:a", "--version", "x-1", "--at", "2h ago"]));
+    }
+}

@@ -1,0 +1,153 @@
+//! What is printed: text for people, JSON for programs, progress bars where work is long.
+
+use crate::api::types::{JobProgress, ProgressJson};
+use crate::cli::CliError;
+use crate::client::ClientError;
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use serde_json::json;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+/// How to print.
+pub struct Output {
+    json: bool,
+    colour: bool,
+}
+
+impl Output {
+    /// For people, or for programs.
+    pub fn new(json: bool) -> Self {
+        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { json, colour }
+    }
+
+    /// Are we printing for programs?
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints a result: its JSON, or the text made for people.
+    pub fn result<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) {
+        let line = if self.json { serde_json::to_string(value).unwrap_or_default() } else { text(value) };
+        line_out(line.trim_end());
+    }
+
+    /// Something worth noticing (a name, a key) in the accent colour.
+    pub fn accent(&self, text: &str) -> String {
+        if self.colour { format!("\x1b[38;2;172;255;172m{text}\x1b[0m") } else { text.into() }
+    }
+
+    /// Prints an error where errors belong.
+    pub fn error(&self, error: &CliError) {
+        if self.json {
+            let json = match error {
+                CliError::Client(ClientError::Refused(refused)) => json!({ "errors": [refused] }),
+                other => json!({ "errors": [{ "msg": other.to_string(), "code": "failed" }] }),
+            };
+            eprintln!("{json}");
+        } else {
+            eprintln!("cobox: {error}");
+        }
+    }
+
+    /// A bar for a long job; hidden for programs and where nobody looks.
+    pub fn bar(&self, what: &'static str) -> Bar {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if self.json || !io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        let style = "{msg} {bar:28.green/white} {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {prefix}";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+        }
+        bar.set_message(what);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Bar(bar)
+    }
+}
+
+/// Progress of a long job.
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// Shows how far it is.
+    pub fn show(&self, now: JobProgress) {
+        self.0.set_length(now.total_bytes.max(now.bytes));
+        self.0.set_position(now.bytes);
+        self.0.set_prefix(format!("{} of {} entries", now.entries, now.total_entries.max(now.entries)));
+    }
+
+    /// Takes it away.
+    pub fn finish(self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// One line on standard output; a closed pipe is no error.
+pub fn line_out(text: &str) {
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// Bytes for people.
+pub fn bytes(count: u64) -> String {
+    HumanBytes(count).to_string()
+}
+
+/// `1 file`, `2 files`.
+pub fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// How far a copy is, in words.
+pub fn progress(progress: &ProgressJson) -> String {
+    if progress.held >= progress.known {
+        return "complete".into();
+    }
+    let percent = progress.bytes_held.saturating_mul(100) / progress.bytes_known.max(1);
+    format!("{} % ({} of {})", percent.min(99), bytes(progress.bytes_held), bytes(progress.bytes_known))
+}
+
+/// Rows with aligned columns; the first `right` of them to the right.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::from("  ");
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(&format!("{cell:<width$}  "));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A name that may hold anything, safe to print on a terminal.
+pub fn printable(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let rows = [vec!["a".into(), "1".into()], vec!["long".into(), "22".into()]];
+        assert_eq!(table(&rows), "  a     1\n  long  22\n");
+    }
+
+    #[test]
+    fn names_cannot_drive_the_terminal() {
+        assert_eq!(printable("a\x1b[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
+    }
+
+    #[test]
+    fn an_unfinished_copy_is_never_called_complete() {
+        let far = ProgressJson { known: 1000, held: 999, bytes_known: 1000, bytes_held: 1000 };
+        assert!(progress(&far).starts_with("99 %"));
+    }
+}

@@ -1,0 +1,124 @@
+//! `cobox up`: opens the house, serves the API, shuts everything down in order. It only wires.
+
+use crate::api::{self, Api};
+use crate::config::{ConfigError, Home, Running};
+use cobox_space::shelf::{Shelf, SpaceError};
+use std::future::IntoFuture;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+
+/// How long running calls may take to end when the program stops.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Why the program could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// Another program listens there.
+    #[error("port {0} is taken by another program; choose another one with --port (nothing was changed)")]
+    PortTaken(u16),
+    /// Listening failed otherwise.
+    #[error("the API cannot listen on port {0}: {1}")]
+    Listen(u16, io::Error),
+    /// Another `cobox up` uses this home.
+    #[error("the home folder {0} is in use by another running cobox; stop it first (cobox stop), or choose another --home")]
+    HomeInUse(String),
+    /// The home could not be opened.
+    #[error(transparent)]
+    Space(SpaceError),
+    /// Our own files.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Serving or shutting down failed.
+    #[error("{0}")]
+    Run(#[from] io::Error),
+}
+
+/// What `up` was asked for.
+#[derive(Clone, Debug)]
+pub struct UpOptions {
+    /// port of the API; 0 = any free one
+    pub port: u16,
+    /// announce and listen on the LAN
+    pub lan: bool,
+    /// where peers may connect; none = every interface, any port
+    pub bind: Option<SocketAddr>,
+}
+
+/// Runs until stopped by a signal or a call. `ready` is told once, when everything answers.
+pub fn run(home: &Home, options: &UpOptions, ready: impl FnOnce(&Shelf, u16)) -> Result<(), DaemonError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(serve(home, options, ready));
+    runtime.shutdown_timeout(GRACE);
+    outcome
+}
+
+async fn serve(home: &Home, options: &UpOptions, ready: impl FnOnce(&Shelf, u16)) -> Result<(), DaemonError> {
+    home.create()?;
+    // The port first: a taken one is told before anything is opened.
+    let listener = listen(options.port).await?;
+    let port = listener.local_addr()?.port();
+    let shelf = open_shelf(home, options).await?;
+    let token = home.write_token()?;
+    home.write_running(Running { pid: std::process::id(), port })?;
+    let api = Arc::new(Api {
+        shelf: shelf.clone(),
+        home: home.path().display().to_string(),
+        token,
+        port,
+        stop: Notify::new(),
+    });
+    ready(&shelf, port);
+    let served = serve_until_stopped(listener, api).await;
+    home.clear_running();
+    shelf.close().await.map_err(DaemonError::Space)?;
+    served
+}
+
+async fn listen(port: u16) -> Result<TcpListener, DaemonError> {
+    let listened = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    listened.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => DaemonError::PortTaken(port),
+        _ => DaemonError::Listen(port, error),
+    })
+}
+
+async fn open_shelf(home: &Home, options: &UpOptions) -> Result<Shelf, DaemonError> {
+    use cobox_feed::store::StoreError;
+    let shelf_options = cobox_space::shelf::ShelfOptions::new(options.lan, options.bind);
+    Shelf::open(home.path(), shelf_options).await.map_err(|error| match error {
+        SpaceError::Store(StoreError::Locked) => DaemonError::HomeInUse(home.path().display().to_string()),
+        other => DaemonError::Space(other),
+    })
+}
+
+async fn serve_until_stopped(listener: TcpListener, api: Arc<Api>) -> Result<(), DaemonError> {
+    let (told, stopping) = tokio::sync::watch::channel(false);
+    let mut asked = stopping.clone();
+    let server = axum::serve(listener, api::router(api.clone())).with_graceful_shutdown(async move {
+        let _ = asked.wait_for(|stop| *stop).await;
+    });
+    let server = tokio::spawn(server.into_future());
+    stop_asked(&api).await?;
+    let _ = told.send(true);
+    // Event streams never end by themselves; after the grace time they are cut.
+    match tokio::time::timeout(GRACE, server).await {
+        Ok(Ok(served)) => Ok(served?),
+        Ok(Err(_)) | Err(_) => Ok(()),
+    }
+}
+
+async fn stop_asked(api: &Api) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        () = api.stop.notified() => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
