@@ -35,7 +35,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "record", "version", "path",
         ],
     ),
-    ("view", &["lib", "indexer", "kv", "journal"]),
+    ("view", &["lib", "indexer", "journal", "source", "kv"]),
     (
         "swarm",
         &[
