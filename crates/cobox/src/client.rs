@@ -38,13 +38,19 @@ impl Client {
     /// Finds the program that runs on this home.
     pub fn connect(home: &Home) -> Result<Self, ClientError> {
         let shown = home.path().display().to_string();
-        let running = home.read_running().ok_or(ClientError::NotRunning(shown.clone()))?;
-        let token = home.read_token().map_err(|_| ClientError::NotRunning(shown.clone()))?;
+        let running = home
+            .read_running()
+            .ok_or(ClientError::NotRunning(shown.clone()))?;
+        let token = home
+            .read_token()
+            .map_err(|_| ClientError::NotRunning(shown.clone()))?;
         let client = Self::new(running.port, token);
         match client.get::<System>("/system") {
             // A run file that outlived its program.
             Err(ClientError::Broken(_)) => Err(ClientError::NotRunning(shown)),
-            Err(ClientError::Refused(error)) if error.code == "wrong_token" => Err(ClientError::NotRunning(shown)),
+            Err(ClientError::Refused(error)) if error.code == "wrong_token" => {
+                Err(ClientError::NotRunning(shown))
+            }
             Err(other) => Err(other),
             Ok(_) => Ok(client),
         }
@@ -55,7 +61,11 @@ impl Client {
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(5)))
             .build();
-        Self { agent: config.into(), base: format!("http://127.0.0.1:{port}/api"), token }
+        Self {
+            agent: config.into(),
+            base: format!("http://127.0.0.1:{port}/api"),
+            token,
+        }
     }
 
     /// `GET`, answered with JSON.
@@ -64,12 +74,22 @@ impl Client {
     }
 
     /// Any call with a JSON body, answered with JSON.
-    pub fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+    pub fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
         read_json(self.send_json(method, path, body)?)
     }
 
     /// Any call with a JSON body whose answer says nothing more.
-    pub fn tell(&self, method: Method, path: &str, body: &impl Serialize) -> Result<(), ClientError> {
+    pub fn tell(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<(), ClientError> {
         self.send_json(method, path, body).map(drop)
     }
 
@@ -79,18 +99,30 @@ impl Client {
     }
 
     /// Streams a body up.
-    pub fn upload<T: DeserializeOwned>(&self, path: &str, mut source: impl Read) -> Result<T, ClientError> {
+    pub fn upload<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        mut source: impl Read,
+    ) -> Result<T, ClientError> {
         let body = SendBody::from_reader(&mut source);
         read_json(self.send(Method::PUT, path, body)?)
     }
 
     /// Streams an answer down.
     pub fn download(&self, path: &str) -> Result<impl Read + 'static, ClientError> {
-        Ok(self.send(Method::GET, path, SendBody::none())?.into_body().into_reader())
+        Ok(self
+            .send(Method::GET, path, SendBody::none())?
+            .into_body()
+            .into_reader())
     }
 
     /// Runs a long job; each progress line is handed to `progress`.
-    pub fn job(&self, path: &str, body: &impl Serialize, mut progress: impl FnMut(JobProgress)) -> Result<JobDone, ClientError> {
+    pub fn job(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        mut progress: impl FnMut(JobProgress),
+    ) -> Result<JobDone, ClientError> {
         let response = self.send_json(Method::POST, path, body)?;
         for line in BufReader::new(response.into_body().into_reader()).lines() {
             let line = line.map_err(broken)?;
@@ -100,14 +132,22 @@ impl Client {
                 JobLine::Error(error) => return Err(ClientError::Refused(error)),
             }
         }
-        Err(ClientError::Broken("it stopped before the work was done".into()))
+        Err(ClientError::Broken(
+            "it stopped before the work was done".into(),
+        ))
     }
 
     /// Follows live events until `each` answers false or the program stops.
-    pub fn events(&self, path: &str, mut each: impl FnMut(EventJson) -> bool) -> Result<(), ClientError> {
+    pub fn events(
+        &self,
+        path: &str,
+        mut each: impl FnMut(EventJson) -> bool,
+    ) -> Result<(), ClientError> {
         for line in BufReader::new(self.download(path)?).lines() {
             let line = line.map_err(broken)?;
-            let Some(data) = line.strip_prefix("data:") else { continue };
+            let Some(data) = line.strip_prefix("data:") else {
+                continue;
+            };
             if let Ok(event) = serde_json::from_str(data.trim_start())
                 && !each(event)
             {
@@ -117,12 +157,22 @@ impl Client {
         Ok(())
     }
 
-    fn send_json(&self, method: Method, path: &str, body: &impl Serialize) -> Result<Response<Body>, ClientError> {
+    fn send_json(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Response<Body>, ClientError> {
         let body = serde_json::to_vec(body).map_err(broken)?;
         self.send(method, path, &body[..])
     }
 
-    fn send(&self, method: Method, path: &str, body: impl AsSendBody) -> Result<Response<Body>, ClientError> {
+    fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl AsSendBody,
+    ) -> Result<Response<Body>, ClientError> {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
@@ -131,13 +181,20 @@ impl Client {
             .body(body)
             .map_err(broken)?;
         let response = self.agent.run(request).map_err(broken)?;
-        if response.status().is_success() { Ok(response) } else { Err(refusal(response)) }
+        if response.status().is_success() {
+            Ok(response)
+        } else {
+            Err(refusal(response))
+        }
     }
 }
 
 /// `/spaces/<name or address>/<rest>` with the name escaped.
 pub fn in_space(space: &str, rest: &str) -> String {
-    format!("/spaces/{}{rest}", encode(space.as_bytes()).replace('/', "%2F"))
+    format!(
+        "/spaces/{}{rest}",
+        encode(space.as_bytes()).replace('/', "%2F")
+    )
 }
 
 fn read_json<T: DeserializeOwned>(response: Response<Body>) -> Result<T, ClientError> {

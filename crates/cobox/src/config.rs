@@ -94,8 +94,8 @@ impl Home {
     /// Says that a program runs here.
     pub fn write_running(&self, running: Running) -> Result<(), ConfigError> {
         let path = self.dir.join("run");
-        let text = serde_json::to_vec(&running)
-            .map_err(|e| file("write", &path, io::Error::other(e)))?;
+        let text =
+            serde_json::to_vec(&running).map_err(|e| file("write", &path, io::Error::other(e)))?;
         replace(&path, &text)
     }
 
@@ -118,7 +118,11 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), ConfigError> {
     let _ = fs::remove_file(&new);
     let write = || -> io::Result<()> {
         let mut options = fs::OpenOptions::new();
-        let mut out = options.write(true).create_new(true).mode(0o600).open(&new)?;
+        let mut out = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&new)?;
         out.write_all(bytes)?;
         fs::rename(&new, path)
     };
@@ -126,7 +130,11 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), ConfigError> {
 }
 
 fn file(action: &'static str, path: &Path, source: io::Error) -> ConfigError {
-    ConfigError::File { action, path: path.to_owned(), source }
+    ConfigError::File {
+        action,
+        path: path.to_owned(),
+        source,
+    }
 }
 
 #[cfg(test)]

@@ -19,13 +19,17 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     /// Another program listens there.
-    #[error("port {0} is taken by another program; choose another one with --port (nothing was changed)")]
+    #[error(
+        "port {0} is taken by another program; choose another one with --port (nothing was changed)"
+    )]
     PortTaken(u16),
     /// Listening failed otherwise.
     #[error("the API cannot listen on port {0}: {1}")]
     Listen(u16, io::Error),
     /// Another `cobox up` uses this home.
-    #[error("the home folder {0} is in use by another running cobox; stop it first (cobox stop), or choose another --home")]
+    #[error(
+        "the home folder {0} is in use by another running cobox; stop it first (cobox stop), or choose another --home"
+    )]
     HomeInUse(String),
     /// The home could not be opened.
     #[error(transparent)]
@@ -50,21 +54,34 @@ pub struct UpOptions {
 }
 
 /// Runs until stopped by a signal or a call. `ready` is told once, when everything answers.
-pub fn run(home: &Home, options: &UpOptions, ready: impl FnOnce(&Shelf, u16)) -> Result<(), DaemonError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+pub fn run(
+    home: &Home,
+    options: &UpOptions,
+    ready: impl FnOnce(&Shelf, u16),
+) -> Result<(), DaemonError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let outcome = runtime.block_on(serve(home, options, ready));
     runtime.shutdown_timeout(GRACE);
     outcome
 }
 
-async fn serve(home: &Home, options: &UpOptions, ready: impl FnOnce(&Shelf, u16)) -> Result<(), DaemonError> {
+async fn serve(
+    home: &Home,
+    options: &UpOptions,
+    ready: impl FnOnce(&Shelf, u16),
+) -> Result<(), DaemonError> {
     home.create()?;
     // The port first: a taken one is told before anything is opened.
     let listener = listen(options.port).await?;
     let port = listener.local_addr()?.port();
     let shelf = open_shelf(home, options).await?;
     let token = home.write_token()?;
-    home.write_running(Running { pid: std::process::id(), port })?;
+    home.write_running(Running {
+        pid: std::process::id(),
+        port,
+    })?;
     let api = Arc::new(Api {
         shelf: shelf.clone(),
         home: home.path().display().to_string(),
@@ -90,18 +107,23 @@ async fn listen(port: u16) -> Result<TcpListener, DaemonError> {
 async fn open_shelf(home: &Home, options: &UpOptions) -> Result<Shelf, DaemonError> {
     use cobox_feed::store::StoreError;
     let shelf_options = cobox_space::shelf::ShelfOptions::new(options.lan, options.bind);
-    Shelf::open(home.path(), shelf_options).await.map_err(|error| match error {
-        SpaceError::Store(StoreError::Locked) => DaemonError::HomeInUse(home.path().display().to_string()),
-        other => DaemonError::Space(other),
-    })
+    Shelf::open(home.path(), shelf_options)
+        .await
+        .map_err(|error| match error {
+            SpaceError::Store(StoreError::Locked) => {
+                DaemonError::HomeInUse(home.path().display().to_string())
+            }
+            other => DaemonError::Space(other),
+        })
 }
 
 async fn serve_until_stopped(listener: TcpListener, api: Arc<Api>) -> Result<(), DaemonError> {
     let (told, stopping) = tokio::sync::watch::channel(false);
     let mut asked = stopping.clone();
-    let server = axum::serve(listener, api::router(api.clone())).with_graceful_shutdown(async move {
-        let _ = asked.wait_for(|stop| *stop).await;
-    });
+    let server =
+        axum::serve(listener, api::router(api.clone())).with_graceful_shutdown(async move {
+            let _ = asked.wait_for(|stop| *stop).await;
+        });
     let server = tokio::spawn(server.into_future());
     stop_asked(&api).await?;
     let _ = told.send(true);

@@ -18,7 +18,14 @@ pub struct ApiError {
 impl ApiError {
     /// A failure of the given kind.
     pub fn new(status: StatusCode, code: &str, msg: impl Into<String>) -> Self {
-        Self { status, error: ErrorJson { msg: msg.into(), code: code.into(), param: None } }
+        Self {
+            status,
+            error: ErrorJson {
+                msg: msg.into(),
+                code: code.into(),
+                param: None,
+            },
+        }
     }
 
     /// A request that cannot be understood.
@@ -36,7 +43,13 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, Json(ErrorsJson { errors: vec![self.error] })).into_response()
+        (
+            self.status,
+            Json(ErrorsJson {
+                errors: vec![self.error],
+            }),
+        )
+            .into_response()
     }
 }
 
@@ -67,7 +80,9 @@ impl From<DriveError> for ApiError {
 }
 
 fn drive(error: SpaceError) -> ApiError {
-    let SpaceError::Drive(error) = error else { return error.into() };
+    let SpaceError::Drive(error) = error else {
+        return error.into();
+    };
     let (status, code) = match &error {
         DriveError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
         DriveError::NoVersion(_) => (StatusCode::NOT_FOUND, "no_such_version"),

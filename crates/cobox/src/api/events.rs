@@ -13,7 +13,11 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::broadcast::error::RecvError;
 
-type Events = Sse<axum::response::sse::KeepAliveStream<std::pin::Pin<Box<dyn Stream<Item = Result<Event, Infallible>> + Send>>>>;
+type Events = Sse<
+    axum::response::sse::KeepAliveStream<
+        std::pin::Pin<Box<dyn Stream<Item = Result<Event, Infallible>> + Send>>,
+    >,
+>;
 
 /// `GET /api/events`
 pub async fn all(State(api): State<Arc<Api>>) -> Events {
@@ -21,7 +25,10 @@ pub async fn all(State(api): State<Arc<Api>>) -> Events {
 }
 
 /// `GET /api/spaces/:space/events`
-pub async fn of_space(State(api): State<Arc<Api>>, Path(space): Path<String>) -> Result<Events, ApiError> {
+pub async fn of_space(
+    State(api): State<Arc<Api>>,
+    Path(space): Path<String>,
+) -> Result<Events, ApiError> {
     let of = api.clone();
     let address = blocking(move || Ok::<_, SpaceError>(of.shelf.space(&space)?.address())).await?;
     Ok(follow(&api, Some(address)))
@@ -51,24 +58,44 @@ fn follow(api: &Api, only: Option<Address>) -> Events {
 
 fn shape(event: &ShelfEvent) -> EventJson {
     let (kind, address, data) = match event {
-        ShelfEvent::Changed { address, path } => ("drive/changed", address, json!({ "path": path })),
+        ShelfEvent::Changed { address, path } => {
+            ("drive/changed", address, json!({ "path": path }))
+        }
         ShelfEvent::Conflicts { address } => ("drive/conflicts", address, json!({})),
-        ShelfEvent::Member { address, public_key, name } => {
+        ShelfEvent::Member {
+            address,
+            public_key,
+            name,
+        } => {
             let about = json!({ "author": public_key.to_string(), "content": { "name": name } });
             ("peer/about", address, about)
         }
         ShelfEvent::Renamed { address, name } => ("space/about", address, json!({ "name": name })),
-        ShelfEvent::Connected { address, device } => {
-            ("peer/connection", address, json!({ "peerId": device.to_string(), "online": true }))
-        }
-        ShelfEvent::Disconnected { address, device } => {
-            ("peer/connection", address, json!({ "peerId": device.to_string(), "online": false }))
-        }
-        ShelfEvent::Synced { address, device, time_ms } => {
+        ShelfEvent::Connected { address, device } => (
+            "peer/connection",
+            address,
+            json!({ "peerId": device.to_string(), "online": true }),
+        ),
+        ShelfEvent::Disconnected { address, device } => (
+            "peer/connection",
+            address,
+            json!({ "peerId": device.to_string(), "online": false }),
+        ),
+        ShelfEvent::Synced {
+            address,
+            device,
+            time_ms,
+        } => {
             let at = time::format_ms(*time_ms);
-            ("space/last-sync", address, json!({ "peerId": device.to_string(), "lastSyncAt": at }))
+            (
+                "space/last-sync",
+                address,
+                json!({ "peerId": device.to_string(), "lastSyncAt": at }),
+            )
         }
-        ShelfEvent::Refused { address, reason } => ("refused", address, json!({ "reason": reason })),
+        ShelfEvent::Refused { address, reason } => {
+            ("refused", address, json!({ "reason": reason }))
+        }
         _ => return unknown(),
     };
     made(kind, address.to_string(), data)
@@ -79,7 +106,14 @@ fn unknown() -> EventJson {
 }
 
 fn made(kind: &str, address: String, data: Value) -> EventJson {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    EventJson { kind: kind.into(), address, time: time::format_ms(now), data }
+    EventJson {
+        kind: kind.into(),
+        address,
+        time: time::format_ms(now),
+        data,
+    }
 }

@@ -27,7 +27,11 @@ type Answer<T> = Result<Json<T>, ApiError>;
 const CHUNK: usize = 256 << 10;
 
 /// `GET /api/spaces/:space/drive?path=`
-pub async fn listing(State(api): State<Arc<Api>>, Path(space): Path<String>, RawQuery(query): RawQuery) -> Answer<ListingJson> {
+pub async fn listing(
+    State(api): State<Arc<Api>>,
+    Path(space): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answer<ListingJson> {
     let path = path_in(query.as_deref())?;
     let listing = blocking(move || {
         let space = api.shelf.space(&space)?;
@@ -37,13 +41,21 @@ pub async fn listing(State(api): State<Arc<Api>>, Path(space): Path<String>, Raw
             _ => Vec::new(),
         };
         let children = children.iter().map(shapes::entry).collect();
-        Ok::<_, SpaceError>(ListingJson { entry: shapes::entry(&entry), children })
+        Ok::<_, SpaceError>(ListingJson {
+            entry: shapes::entry(&entry),
+            children,
+        })
     });
     listing.await.map(Json)
 }
 
 /// `GET /api/spaces/:space/files?path=&version=`, with ranges.
-pub async fn read(State(api): State<Arc<Api>>, Path(space): Path<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, ApiError> {
+pub async fn read(
+    State(api): State<Arc<Api>>,
+    Path(space): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let path = path_in(query.as_deref())?;
     let version = version_in(query.as_deref())?;
     let file = blocking(move || {
@@ -52,10 +64,16 @@ pub async fn read(State(api): State<Arc<Api>>, Path(space): Path<String>, RawQue
     });
     let file = file.await?;
     let size = file.size();
-    let asked = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+    let asked = headers
+        .get(header::RANGE)
+        .and_then(|value| value.to_str().ok());
     let Ok(range) = range_of(asked, size) else {
         let msg = format!("the file has {size} bytes; the range asked for is outside");
-        return Err(ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, "bad_range", msg));
+        return Err(ApiError::new(
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            "bad_range",
+            msg,
+        ));
     };
     Ok(stream(file, range, size))
 }
@@ -70,11 +88,18 @@ fn stream(file: FileReader, range: Option<Range<u64>>, size: u64) -> Response {
     });
     let mut response = HttpBody::from_stream(chunks).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     if let Some(range) = range {
-        let text = format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1));
+        let text = format!(
+            "bytes {}-{}/{size}",
+            range.start,
+            range.end.saturating_sub(1)
+        );
         if let Ok(value) = HeaderValue::from_str(&text) {
             headers.insert(header::CONTENT_RANGE, value);
         }
@@ -105,26 +130,42 @@ fn send_file(file: &FileReader, mut part: Range<u64>, sender: &mpsc::Sender<io::
 
 /// Reads `bytes=a-b`, `bytes=a-` and `bytes=-n`; several ranges are answered with the whole file.
 fn range_of(header: Option<&str>, size: u64) -> Result<Option<Range<u64>>, ()> {
-    let Some(spec) = header.and_then(|h| h.strip_prefix("bytes=")) else { return Ok(None) };
-    let Some((from, to)) = spec.split_once('-') else { return Ok(None) };
+    let Some(spec) = header.and_then(|h| h.strip_prefix("bytes=")) else {
+        return Ok(None);
+    };
+    let Some((from, to)) = spec.split_once('-') else {
+        return Ok(None);
+    };
     let range = match (from.trim().parse::<u64>(), to.trim().parse::<u64>()) {
         (Ok(from), Ok(to)) if to >= from => from..size.min(to.saturating_add(1)),
         (Ok(from), Err(_)) if to.trim().is_empty() => from..size,
         (Err(_), Ok(last)) if from.trim().is_empty() => size.saturating_sub(last)..size,
         _ => return Ok(None),
     };
-    if range.start >= size { Err(()) } else { Ok(Some(range)) }
+    if range.start >= size {
+        Err(())
+    } else {
+        Ok(Some(range))
+    }
 }
 
 /// `PUT /api/spaces/:space/files?path=`: the body is the file.
-pub async fn write(State(api): State<Arc<Api>>, Path(space): Path<String>, RawQuery(query): RawQuery, body: HttpBody) -> Result<(StatusCode, Json<EntryJson>), ApiError> {
+pub async fn write(
+    State(api): State<Arc<Api>>,
+    Path(space): Path<String>,
+    RawQuery(query): RawQuery,
+    body: HttpBody,
+) -> Result<(StatusCode, Json<EntryJson>), ApiError> {
     let path = path_in(query.as_deref())?;
     let parents = flag(query.as_deref(), "parents");
     let stream = body.into_data_stream().map_err(io::Error::other);
     let mut source = SyncIoBridge::new(StreamReader::new(stream));
     let entry = blocking(move || {
         let space = api.shelf.space(&space)?;
-        let options = WriteOptions { parents, ..WriteOptions::default() };
+        let options = WriteOptions {
+            parents,
+            ..WriteOptions::default()
+        };
         let entry = space.drive().write_file(&path, &mut source, options)?;
         Ok::<_, SpaceError>(shapes::entry(&entry))
     });
@@ -132,72 +173,124 @@ pub async fn write(State(api): State<Arc<Api>>, Path(space): Path<String>, RawQu
 }
 
 /// `DELETE /api/spaces/:space/files?path=&recursive=true`
-pub async fn remove(State(api): State<Arc<Api>>, Path(space): Path<String>, RawQuery(query): RawQuery) -> Result<StatusCode, ApiError> {
+pub async fn remove(
+    State(api): State<Arc<Api>>,
+    Path(space): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<StatusCode, ApiError> {
     let path = path_in(query.as_deref())?;
     let recursive = flag(query.as_deref(), "recursive");
-    blocking(move || Ok::<_, SpaceError>(api.shelf.space(&space)?.drive().remove(&path, recursive)?)).await?;
+    blocking(move || {
+        Ok::<_, SpaceError>(api.shelf.space(&space)?.drive().remove(&path, recursive)?)
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /api/spaces/:space/folders?path=&parents=true`
-pub async fn create_folder(State(api): State<Arc<Api>>, Path(space): Path<String>, RawQuery(query): RawQuery) -> Result<(StatusCode, Json<EntryJson>), ApiError> {
+pub async fn create_folder(
+    State(api): State<Arc<Api>>,
+    Path(space): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<(StatusCode, Json<EntryJson>), ApiError> {
     let path = path_in(query.as_deref())?;
     let parents = flag(query.as_deref(), "parents");
     let entry = blocking(move || {
-        let entry = api.shelf.space(&space)?.drive().create_folder(&path, parents)?;
+        let entry = api
+            .shelf
+            .space(&space)?
+            .drive()
+            .create_folder(&path, parents)?;
         Ok::<_, SpaceError>(shapes::entry(&entry))
     });
     Ok((StatusCode::CREATED, Json(entry.await?)))
 }
 
 /// `POST /api/spaces/:space/move`
-pub async fn rename(State(api): State<Arc<Api>>, Path(space): Path<String>, Body(request): Body<MoveJson>) -> Result<StatusCode, ApiError> {
+pub async fn rename(
+    State(api): State<Arc<Api>>,
+    Path(space): Path<String>,
+    Body(request): Body<MoveJson>,
+) -> Result<StatusCode, ApiError> {
     let from = parse(&request.from.bytes())?;
     let to = parse(&request.to.bytes())?;
-    blocking(move || Ok::<_, SpaceError>(api.shelf.space(&space)?.drive().rename(&from, &to)?)).await?;
+    blocking(move || Ok::<_, SpaceError>(api.shelf.space(&space)?.drive().rename(&from, &to)?))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET /api/spaces/:space/history?path=`
-pub async fn history(State(api): State<Arc<Api>>, Path(space): Path<String>, RawQuery(query): RawQuery) -> Answer<Vec<VersionJson>> {
+pub async fn history(
+    State(api): State<Arc<Api>>,
+    Path(space): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answer<Vec<VersionJson>> {
     let path = path_in(query.as_deref())?;
     let versions = blocking(move || {
         let space = api.shelf.space(&space)?;
         let (writers, members) = (space.drive().writers()?, space.members()?);
         let versions = space.drive().history(&path)?;
-        Ok::<_, SpaceError>(versions.iter().map(|v| shapes::version(v, &writers, &members)).collect())
+        Ok::<_, SpaceError>(
+            versions
+                .iter()
+                .map(|v| shapes::version(v, &writers, &members))
+                .collect(),
+        )
     });
     versions.await.map(Json)
 }
 
 /// `POST /api/spaces/:space/restore?path=`
-pub async fn restore(State(api): State<Arc<Api>>, Path(space): Path<String>, RawQuery(query): RawQuery, Body(request): Body<RestoreJson>) -> Answer<RestoredJson> {
+pub async fn restore(
+    State(api): State<Arc<Api>>,
+    Path(space): Path<String>,
+    RawQuery(query): RawQuery,
+    Body(request): Body<RestoreJson>,
+) -> Answer<RestoredJson> {
     let path = path_in(query.as_deref())?;
     let what = match (&request.version, &request.at) {
         (Some(id), None) => Restore::Version(dot(id)?),
         (None, Some(at)) => Restore::Time(moment(at)?),
         _ => return Err(ApiError::bad("version", "name either a version or a time")),
     };
-    let restored = blocking(move || Ok::<_, SpaceError>(api.shelf.space(&space)?.drive().restore(&path, what)?));
-    Ok(Json(RestoredJson { restored: restored.await? }))
+    let restored = blocking(move || {
+        Ok::<_, SpaceError>(api.shelf.space(&space)?.drive().restore(&path, what)?)
+    });
+    Ok(Json(RestoredJson {
+        restored: restored.await?,
+    }))
 }
 
 /// `GET /api/spaces/:space/conflicts`
-pub async fn conflicts(State(api): State<Arc<Api>>, Path(space): Path<String>) -> Answer<Vec<ConflictJson>> {
+pub async fn conflicts(
+    State(api): State<Arc<Api>>,
+    Path(space): Path<String>,
+) -> Answer<Vec<ConflictJson>> {
     let conflicts = blocking(move || {
         let space = api.shelf.space(&space)?;
         let (writers, members) = (space.drive().writers()?, space.members()?);
         let conflicts = space.drive().conflicts()?;
-        Ok::<_, SpaceError>(conflicts.iter().map(|c| shapes::conflict(c, &writers, &members)).collect())
+        Ok::<_, SpaceError>(
+            conflicts
+                .iter()
+                .map(|c| shapes::conflict(c, &writers, &members))
+                .collect(),
+        )
     });
     conflicts.await.map(Json)
 }
 
 /// `POST /api/spaces/:space/resolve?path=`
-pub async fn resolve(State(api): State<Arc<Api>>, Path(space): Path<String>, RawQuery(query): RawQuery, Body(request): Body<KeepJson>) -> Result<StatusCode, ApiError> {
+pub async fn resolve(
+    State(api): State<Arc<Api>>,
+    Path(space): Path<String>,
+    RawQuery(query): RawQuery,
+    Body(request): Body<KeepJson>,
+) -> Result<StatusCode, ApiError> {
     let path = path_in(query.as_deref())?;
     let keep = dot(&request.keep)?;
-    blocking(move || Ok::<_, SpaceError>(api.shelf.space(&space)?.drive().resolve(&path, keep)?)).await?;
+    blocking(move || Ok::<_, SpaceError>(api.shelf.space(&space)?.drive().resolve(&path, keep)?))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -222,7 +315,9 @@ fn path_in(query: Option<&str>) -> Result<DrivePath, ApiError> {
 }
 
 fn version_in(query: Option<&str>) -> Result<Option<Dot>, ApiError> {
-    let Some(text) = bytes_in_url::parameter(query, "version") else { return Ok(None) };
+    let Some(text) = bytes_in_url::parameter(query, "version") else {
+        return Ok(None);
+    };
     dot(&String::from_utf8_lossy(&text)).map(Some)
 }
 

@@ -47,7 +47,9 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
 
 /// Is it the loopback host and our port? Anything else may be a rebound name.
 fn is_ours(host: &str, port: u16) -> bool {
-    let Some((name, given)) = host.rsplit_once(':') else { return false };
+    let Some((name, given)) = host.rsplit_once(':') else {
+        return false;
+    };
     given.parse() == Ok(port) && matches!(name, "localhost" | "127.0.0.1" | "[::1]")
 }
 
@@ -57,7 +59,10 @@ fn harden(headers: &mut HeaderMap) {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'; sandbox",
+        ),
     ];
     for (name, value) in set {
         headers.insert(name, HeaderValue::from_static(value));
@@ -73,7 +78,14 @@ mod tests {
         for ours in ["localhost:9112", "127.0.0.1:9112", "[::1]:9112"] {
             assert!(is_ours(ours, 9112), "{ours}");
         }
-        for foreign in ["", "localhost", "localhost:9113", "evil.example:9112", "127.0.0.1.evil:9112", "::1"] {
+        for foreign in [
+            "",
+            "localhost",
+            "localhost:9113",
+            "evil.example:9112",
+            "127.0.0.1.evil:9112",
+            "::1",
+        ] {
             assert!(!is_ours(foreign, 9112), "{foreign}");
         }
     }

@@ -19,20 +19,36 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
 
 /// `POST /api/spaces/:space/import`
-pub async fn import(State(api): State<Arc<Api>>, Path(space): Path<String>, Body(request): Body<ImportJson>) -> Result<Response, ApiError> {
+pub async fn import(
+    State(api): State<Arc<Api>>,
+    Path(space): Path<String>,
+    Body(request): Body<ImportJson>,
+) -> Result<Response, ApiError> {
     let to = files::parse(&request.to.bytes())?;
-    let paths = request.paths.iter().map(local).collect::<Result<Vec<_>, _>>()?;
+    let paths = request
+        .paths
+        .iter()
+        .map(local)
+        .collect::<Result<Vec<_>, _>>()?;
     let drive = drive_of(api, space).await?;
-    Ok(job(move |progress, cancel| drive.import(&paths, &to, progress, cancel)))
+    Ok(job(move |progress, cancel| {
+        drive.import(&paths, &to, progress, cancel)
+    }))
 }
 
 /// `POST /api/spaces/:space/export`
-pub async fn export(State(api): State<Arc<Api>>, Path(space): Path<String>, Body(request): Body<ExportJson>) -> Result<Response, ApiError> {
+pub async fn export(
+    State(api): State<Arc<Api>>,
+    Path(space): Path<String>,
+    Body(request): Body<ExportJson>,
+) -> Result<Response, ApiError> {
     let path = files::parse(&request.path.bytes())?;
     let dir = local(&request.dir)?;
     let at = request.at.as_deref().map(files::moment).transpose()?;
     let drive = drive_of(api, space).await?;
-    Ok(job(move |progress, cancel| drive.export(&path, &dir, at, progress, cancel)))
+    Ok(job(move |progress, cancel| {
+        drive.export(&path, &dir, at, progress, cancel)
+    }))
 }
 
 async fn drive_of(api: Arc<Api>, space: String) -> Result<Arc<Drive>, ApiError> {
@@ -48,7 +64,11 @@ fn local(path: &NameBytes) -> Result<PathBuf, ApiError> {
 }
 
 /// Runs `work` on a blocking thread and streams what it reports.
-fn job(work: impl FnOnce(&mut dyn FnMut(Progress), &AtomicBool) -> Result<Outcome, DriveError> + Send + 'static) -> Response {
+fn job(
+    work: impl FnOnce(&mut dyn FnMut(Progress), &AtomicBool) -> Result<Outcome, DriveError>
+    + Send
+    + 'static,
+) -> Response {
     let (sender, receiver) = mpsc::channel::<Result<Bytes, Infallible>>(16);
     tokio::task::spawn_blocking(move || {
         let cancel = AtomicBool::new(false);

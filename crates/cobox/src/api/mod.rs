@@ -47,14 +47,20 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/system", get(spaces::system))
         .route("/status", get(spaces::status))
         .route("/stop", post(stop))
-        .route("/identities/current", get(spaces::identity).patch(spaces::rename_identity))
+        .route(
+            "/identities/current",
+            get(spaces::identity).patch(spaces::rename_identity),
+        )
         .route("/events", get(events::all))
         .route("/replicas", get(spaces::replicas).post(spaces::replicate))
         .route("/replicas/{address}", delete(spaces::unreplicate))
         .route("/spaces", get(spaces::list).post(spaces::create))
         .route("/spaces/join", post(spaces::join))
         .route("/spaces/{space}", get(spaces::show))
-        .route("/spaces/{space}", patch(spaces::rename).delete(spaces::delete))
+        .route(
+            "/spaces/{space}",
+            patch(spaces::rename).delete(spaces::delete),
+        )
         .route("/spaces/{space}/invites", post(spaces::invite))
         .route("/spaces/{space}/events", get(events::of_space))
         .route("/spaces/{space}/drive", get(files::listing))
@@ -69,11 +75,20 @@ pub fn router(api: Arc<Api>) -> Router {
         .layer(DefaultBodyLimit::max(MAX_JSON));
     // Uploads are streamed, so their length is bounded by the disk, not by memory.
     let streams = Router::new()
-        .route("/spaces/{space}/files", get(files::read).put(files::write).delete(files::remove))
+        .route(
+            "/spaces/{space}/files",
+            get(files::read).put(files::write).delete(files::remove),
+        )
         .layer(DefaultBodyLimit::disable());
     Router::new()
         .nest("/api", routes.merge(streams))
-        .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "no_such_call", "there is no such call"))
+        .fallback(async || {
+            ApiError::new(
+                StatusCode::NOT_FOUND,
+                "no_such_call",
+                "there is no such call",
+            )
+        })
         .layer(middleware::from_fn_with_state(api.clone(), guard::check))
         .with_state(api)
 }
@@ -96,7 +111,11 @@ where
         match Json::<T>::from_request(request, state).await {
             Ok(Json(value)) => Ok(Self(value)),
             Err(refused) => {
-                let code = if refused.status() == StatusCode::PAYLOAD_TOO_LARGE { "too_large" } else { "bad_request" };
+                let code = if refused.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                    "too_large"
+                } else {
+                    "bad_request"
+                };
                 Err(ApiError::new(refused.status(), code, refused.body_text()))
             }
         }
@@ -104,7 +123,9 @@ where
 }
 
 /// Runs a blocking verb away from the network threads.
-pub async fn blocking<T, E>(verb: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, ApiError>
+pub async fn blocking<T, E>(
+    verb: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, ApiError>
 where
     T: Send + 'static,
     E: Into<ApiError> + Send + 'static,
@@ -114,7 +135,11 @@ where
         Err(failed) => {
             tracing::error!("a call failed inside: {failed}");
             let msg = "the program failed inside; what was reported as done before is safe";
-            Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", msg))
+            Err(ApiError::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "failed",
+                msg,
+            ))
         }
     }
 }

@@ -34,7 +34,12 @@ pub fn space_detail(shelf: &Shelf, of: &Space) -> Result<SpaceDetailJson, SpaceE
     Ok(SpaceDetailJson {
         space: space(shelf, of)?,
         members: of.members()?.iter().map(member).collect(),
-        receipts: shelf.swarm().receipts(&of.address()).iter().map(receipt).collect(),
+        receipts: shelf
+            .swarm()
+            .receipts(&of.address())
+            .iter()
+            .map(receipt)
+            .collect(),
         refusals: of.refusals(),
     })
 }
@@ -75,10 +80,19 @@ pub fn peer(peer: &PeerStatus) -> PeerJson {
         peer_id: peer.device.to_string(),
         online: peer.connected,
         path: peer.path.clone(),
-        spaces: peer.spaces.iter().map(|(address, _)| address.to_string()).collect(),
+        spaces: peer
+            .spaces
+            .iter()
+            .map(|(address, _)| address.to_string())
+            .collect(),
         sent: peer.traffic.0,
         received: peer.traffic.1,
-        last_sync_at: peer.last_sync.iter().map(|(_, at)| *at).max().map(time::format_ms),
+        last_sync_at: peer
+            .last_sync
+            .iter()
+            .map(|(_, at)| *at)
+            .max()
+            .map(time::format_ms),
     }
 }
 
@@ -119,9 +133,14 @@ fn kind(kind: Kind) -> &'static str {
 
 /// One version, with its author's name where the author is known.
 pub fn version(version: &Version, writers: &[WriterInfo], members: &[Member]) -> VersionJson {
-    let claim = writers.iter().find(|w| w.tag == version.writer).map(|w| &w.claim);
+    let claim = writers
+        .iter()
+        .find(|w| w.tag == version.writer)
+        .map(|w| &w.claim);
     let author = claim.and_then(|claim| members.iter().find(|m| m.public_key == claim.identity));
-    let name = author.map(|m| m.name.clone()).or_else(|| claim.map(|c| c.device_name.clone()));
+    let name = author
+        .map(|m| m.name.clone())
+        .or_else(|| claim.map(|c| c.device_name.clone()));
     let what = match (version.deleted, &version.content, &version.place) {
         (true, ..) => "deleted",
         (_, Some(_), _) => "written",
@@ -135,7 +154,10 @@ pub fn version(version: &Version, writers: &[WriterInfo], members: &[Member]) ->
         public_key: claim.map(|claim| claim.identity.to_string()),
         size: version.content.as_ref().map(|content| content.size),
         what: what.into(),
-        name: version.place.as_ref().map(|(_, name)| NameBytes::new(name.as_bytes())),
+        name: version
+            .place
+            .as_ref()
+            .map(|(_, name)| NameBytes::new(name.as_bytes())),
         current: version.head,
     }
 }
@@ -150,11 +172,20 @@ pub fn conflict(conflict: &Conflict, writers: &[WriterInfo], members: &[Member])
         Cause::Name => "name",
         Cause::Loop => "loop",
     };
-    let names: Vec<&[u8]> = conflict.path.names().iter().map(|name| name.as_bytes()).collect();
+    let names: Vec<&[u8]> = conflict
+        .path
+        .names()
+        .iter()
+        .map(|name| name.as_bytes())
+        .collect();
     ConflictJson {
         path: NameBytes::new(&names.join(&b'/')),
         cause: cause.into(),
-        versions: conflict.versions.iter().map(|v| version(v, writers, members)).collect(),
+        versions: conflict
+            .versions
+            .iter()
+            .map(|v| version(v, writers, members))
+            .collect(),
     }
 }
 
@@ -167,7 +198,10 @@ pub fn version_id(dot: &Dot) -> String {
 pub fn parse_version_id(text: &str) -> Option<Dot> {
     let (writer, block) = text.split_once('-')?;
     let writer = HEXLOWER.decode(writer.as_bytes()).ok()?.try_into().ok()?;
-    Some(Dot { writer: WriterTag(writer), block: block.parse().ok()? })
+    Some(Dot {
+        writer: WriterTag(writer),
+        block: block.parse().ok()?,
+    })
 }
 
 #[cfg(test)]
@@ -176,7 +210,10 @@ mod tests {
 
     #[test]
     fn version_ids_are_read_back_and_others_refused() {
-        let dot = Dot { writer: WriterTag(*b"\x01\x02\x03\x04\x05\x06\x07\xff"), block: 42 };
+        let dot = Dot {
+            writer: WriterTag(*b"\x01\x02\x03\x04\x05\x06\x07\xff"),
+            block: 42,
+        };
         assert_eq!(version_id(&dot), "01020304050607ff-42");
         assert_eq!(parse_version_id("01020304050607ff-42"), Some(dot));
         for wrong in ["", "-", "01-2", "01020304050607ff-x", "01020304050607ff"] {

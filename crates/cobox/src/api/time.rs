@@ -48,7 +48,9 @@ fn ago(span: &str) -> Option<Timestamp> {
         _ => return None,
     };
     let seconds = digits.parse::<i64>().ok()?.checked_mul(unit)?;
-    Timestamp::now().checked_sub(jiff::SignedDuration::from_secs(seconds)).ok()
+    Timestamp::now()
+        .checked_sub(jiff::SignedDuration::from_secs(seconds))
+        .ok()
 }
 
 /// A time for a person's eyes, in their own time zone, to the second.
@@ -86,7 +88,13 @@ mod tests {
         let now = parse_ms("0s ago").unwrap();
         let hour = parse_ms("1h ago").unwrap();
         assert!((3_599_000..3_601_000).contains(&(now - hour)));
-        for wrong in ["", "yesterday", "5 ago", "99999999999999999999d ago", "2026-13-01"] {
+        for wrong in [
+            "",
+            "yesterday",
+            "5 ago",
+            "99999999999999999999d ago",
+            "2026-13-01",
+        ] {
             assert_eq!(parse_ms(wrong), None, "{wrong}");
         }
     }

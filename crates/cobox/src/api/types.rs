@@ -232,7 +232,10 @@ impl NameBytes {
 
     /// The exact bytes.
     pub fn bytes(&self) -> Vec<u8> {
-        let exact = self.name_bytes.as_ref().and_then(|text| BASE64.decode(text.as_bytes()).ok());
+        let exact = self
+            .name_bytes
+            .as_ref()
+            .and_then(|text| BASE64.decode(text.as_bytes()).ok());
         exact.unwrap_or_else(|| self.name.clone().into_bytes())
     }
 }

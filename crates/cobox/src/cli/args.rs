@@ -9,8 +9,15 @@ use std::path::PathBuf;
 ///
 /// Start the program with `cobox up` and leave it running; all other commands talk to it.
 #[derive(Parser)]
-#[command(name = "cobox", version, arg_required_else_help = true, max_term_width = 100)]
-#[command(after_help = "SPACE is a name or an address. Paths inside a space are written SPACE:PATH, e.g. photos:2026/may.jpg")]
+#[command(
+    name = "cobox",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "SPACE is a name or an address. Paths inside a space are written SPACE:PATH, e.g. photos:2026/may.jpg"
+)]
 pub struct Cli {
     /// Folder that holds everything (default: the XDG data folder, or COBOX_HOME)
     #[arg(long, global = true, value_name = "DIR")]
@@ -222,6 +229,13 @@ mod tests {
         assert!(parse(&["restore", "s:a", "--version", "x-1"]));
         assert!(parse(&["restore", "s:a", "--at", "2h ago"]));
         assert!(!parse(&["restore", "s:a"]));
-        assert!(!parse(&["restore", "s:a", "--version", "x-1", "--at", "2h ago"]));
+        assert!(!parse(&[
+            "restore",
+            "s:a",
+            "--version",
+            "x-1",
+            "--at",
+            "2h ago"
+        ]));
     }
 }

@@ -24,14 +24,25 @@ struct Place {
 impl Place {
     fn parse(text: &OsStr) -> Result<Self, CliError> {
         let bytes = text.as_bytes();
-        let colon = bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len());
-        let space = std::str::from_utf8(&bytes[..colon]).map_err(|_| usage("the name of a space is text"))?;
+        let colon = bytes
+            .iter()
+            .position(|byte| *byte == b':')
+            .unwrap_or(bytes.len());
+        let space = std::str::from_utf8(&bytes[..colon])
+            .map_err(|_| usage("the name of a space is text"))?;
         let path = bytes.get(colon + 1..).unwrap_or_default();
-        Ok(Self { space: space.into(), path: path.to_vec() })
+        Ok(Self {
+            space: space.into(),
+            path: path.to_vec(),
+        })
     }
 
     fn call(&self, verb: &str) -> String {
-        format!("{}?path={}", in_space(&self.space, verb), encode(&self.path))
+        format!(
+            "{}?path={}",
+            in_space(&self.space, verb),
+            encode(&self.path)
+        )
     }
 }
 
@@ -43,45 +54,89 @@ pub fn files(client: &Client, command: Files, output: &Output) -> Result<Done, C
         Files::Ls { path, long } => ls(client, &Place::parse(&path)?, long, output)?,
         Files::Cat { path } => get(client, &Place::parse(&path)?, None, None)?,
         Files::Put { path, file } => put(client, &Place::parse(&path)?, file.as_deref(), output)?,
-        Files::Get { path, file, version } => get(client, &Place::parse(&path)?, file.as_deref(), version)?,
+        Files::Get {
+            path,
+            file,
+            version,
+        } => get(client, &Place::parse(&path)?, file.as_deref(), version)?,
         Files::Rm { path, recursive } => rm(client, &Place::parse(&path)?, recursive, output)?,
         Files::Mv { from, to } => mv(client, &Place::parse(&from)?, &Place::parse(&to)?, output)?,
         Files::Mkdir { path, parents } => mkdir(client, &Place::parse(&path)?, parents, output)?,
         Files::History { path } => history(client, &Place::parse(&path)?, output)?,
-        Files::Restore { path, version, at } => restore(client, &Place::parse(&path)?, version, at, output)?,
+        Files::Restore { path, version, at } => {
+            restore(client, &Place::parse(&path)?, version, at, output)?
+        }
         Files::Conflicts { space } => conflicts(client, &space, output)?,
         Files::Resolve { path, keep } => resolve(client, &Place::parse(&path)?, keep, output)?,
     }
     Ok(Done::Fully)
 }
 
-fn import(client: &Client, space: &str, paths: &[PathBuf], to: &OsStr, output: &Output) -> Result<Done, CliError> {
-    let paths = paths.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
-    let request = ImportJson { paths, to: NameBytes::new(to.as_bytes()) };
+fn import(
+    client: &Client,
+    space: &str,
+    paths: &[PathBuf],
+    to: &OsStr,
+    output: &Output,
+) -> Result<Done, CliError> {
+    let paths = paths
+        .iter()
+        .map(|path| absolute(path))
+        .collect::<Result<_, _>>()?;
+    let request = ImportJson {
+        paths,
+        to: NameBytes::new(to.as_bytes()),
+    };
     let bar = output.bar("importing");
     let done = client.job(&in_space(space, "/import"), &request, |now| bar.show(now));
     bar.finish();
     Ok(finished(&done?, "Imported", output))
 }
 
-fn export(client: &Client, from: &OsStr, dir: &Path, at: Option<String>, output: &Output) -> Result<Done, CliError> {
+fn export(
+    client: &Client,
+    from: &OsStr,
+    dir: &Path,
+    at: Option<String>,
+    output: &Output,
+) -> Result<Done, CliError> {
     let place = Place::parse(from)?;
-    let request = ExportJson { path: NameBytes::new(&place.path), dir: absolute(dir)?, at: at.map(exact).transpose()? };
+    let request = ExportJson {
+        path: NameBytes::new(&place.path),
+        dir: absolute(dir)?,
+        at: at.map(exact).transpose()?,
+    };
     let bar = output.bar("exporting");
-    let done = client.job(&in_space(&place.space, "/export"), &request, |now| bar.show(now));
+    let done = client.job(&in_space(&place.space, "/export"), &request, |now| {
+        bar.show(now)
+    });
     bar.finish();
     Ok(finished(&done?, "Exported", output))
 }
 
 /// Prints the outcome of a job, with its problems on standard error.
 fn finished(done: &JobDone, verb: &str, output: &Output) -> Done {
-    output.result(done, |done| format!("{verb} {} in {}.", bytes(done.bytes), count(done.entries, "entry", "entries")));
+    output.result(done, |done| {
+        format!(
+            "{verb} {} in {}.",
+            bytes(done.bytes),
+            count(done.entries, "entry", "entries")
+        )
+    });
     if !output.is_json() {
         for problem in &done.problems {
-            eprintln!("cobox: {}: {}", printable(&problem.path.name), printable(&problem.reason));
+            eprintln!(
+                "cobox: {}: {}",
+                printable(&problem.path.name),
+                printable(&problem.reason)
+            );
         }
     }
-    if done.problems.is_empty() { Done::Fully } else { Done::WithProblems }
+    if done.problems.is_empty() {
+        Done::Fully
+    } else {
+        Done::WithProblems
+    }
 }
 
 fn absolute(path: &Path) -> Result<NameBytes, CliError> {
@@ -91,10 +146,18 @@ fn absolute(path: &Path) -> Result<NameBytes, CliError> {
 
 fn ls(client: &Client, place: &Place, long: bool, output: &Output) -> Result<(), CliError> {
     let listing: ListingJson = client.get(&place.call("/drive"))?;
-    let entries = if listing.entry.kind == "folder" { listing.children } else { vec![listing.entry] };
+    let entries = if listing.entry.kind == "folder" {
+        listing.children
+    } else {
+        vec![listing.entry]
+    };
     output.result(&entries, |entries| {
         if !long {
-            return entries.iter().map(short_name).collect::<Vec<_>>().join("\n");
+            return entries
+                .iter()
+                .map(short_name)
+                .collect::<Vec<_>>()
+                .join("\n");
         }
         table(&entries.iter().map(long_row).collect::<Vec<_>>())
     });
@@ -112,22 +175,47 @@ fn long_row(entry: &EntryJson) -> Vec<String> {
         "symlink" => 'l',
         _ => '-',
     };
-    let target = entry.target.as_ref().map(|t| format!(" -> {}", printable(&t.name))).unwrap_or_default();
+    let target = entry
+        .target
+        .as_ref()
+        .map(|t| format!(" -> {}", printable(&t.name)))
+        .unwrap_or_default();
     let when = time::parse_ms(&entry.mtime).map_or_else(|| entry.mtime.clone(), time::for_people);
-    vec![format!("{kind}{:04o}", entry.mode), entry.size.to_string(), when, short_name(entry) + &target]
+    vec![
+        format!("{kind}{:04o}", entry.mode),
+        entry.size.to_string(),
+        when,
+        short_name(entry) + &target,
+    ]
 }
 
-fn put(client: &Client, place: &Place, file: Option<&Path>, output: &Output) -> Result<(), CliError> {
+fn put(
+    client: &Client,
+    place: &Place,
+    file: Option<&Path>,
+    output: &Output,
+) -> Result<(), CliError> {
     let source: Box<dyn Read> = match file.filter(|path| path.as_os_str() != "-") {
         Some(path) => Box::new(File::open(path).map_err(|e| local(path, e))?),
         None => Box::new(io::stdin()),
     };
     let entry: EntryJson = client.upload(&place.call("/files"), source)?;
-    output.result(&entry, |entry| format!("Wrote {} ({}).", printable(&entry.name.name), bytes(entry.size)));
+    output.result(&entry, |entry| {
+        format!(
+            "Wrote {} ({}).",
+            printable(&entry.name.name),
+            bytes(entry.size)
+        )
+    });
     Ok(())
 }
 
-fn get(client: &Client, place: &Place, file: Option<&Path>, version: Option<String>) -> Result<(), CliError> {
+fn get(
+    client: &Client,
+    place: &Place,
+    file: Option<&Path>,
+    version: Option<String>,
+) -> Result<(), CliError> {
     let mut call = place.call("/files");
     if let Some(version) = version {
         call.push_str(&format!("&version={}", encode(version.as_bytes())));
@@ -136,7 +224,9 @@ fn get(client: &Client, place: &Place, file: Option<&Path>, version: Option<Stri
     match file.filter(|path| path.as_os_str() != "-") {
         Some(path) => {
             let mut out = File::create(path).map_err(|e| local(path, e))?;
-            io::copy(&mut source, &mut out).and_then(|_| out.sync_all()).map_err(|e| local(path, e))
+            io::copy(&mut source, &mut out)
+                .and_then(|_| out.sync_all())
+                .map_err(|e| local(path, e))
         }
         None => {
             let mut out = io::stdout().lock();
@@ -152,15 +242,25 @@ fn rm(client: &Client, place: &Place, recursive: bool, output: &Output) -> Resul
         call.push_str("&recursive=true");
     }
     client.plain(Method::DELETE, &call)?;
-    said(output, "removed", &place.path, "Removed; it stays in the history.");
+    said(
+        output,
+        "removed",
+        &place.path,
+        "Removed; it stays in the history.",
+    );
     Ok(())
 }
 
 fn mv(client: &Client, from: &Place, to: &Place, output: &Output) -> Result<(), CliError> {
     if from.space != to.space {
-        return Err(usage("both paths must be in the same space; to copy between spaces, export and import"));
+        return Err(usage(
+            "both paths must be in the same space; to copy between spaces, export and import",
+        ));
     }
-    let request = MoveJson { from: NameBytes::new(&from.path), to: NameBytes::new(&to.path) };
+    let request = MoveJson {
+        from: NameBytes::new(&from.path),
+        to: NameBytes::new(&to.path),
+    };
     client.tell(Method::POST, &in_space(&from.space, "/move"), &request)?;
     said(output, "moved", &to.path, "Moved.");
     Ok(())
@@ -177,27 +277,54 @@ fn mkdir(client: &Client, place: &Place, parents: bool, output: &Output) -> Resu
 }
 
 fn said(output: &Output, verb: &str, path: &[u8], text: &str) {
-    output.result(&json!({ verb: String::from_utf8_lossy(path) }), |_| text.into());
+    output.result(&json!({ verb: String::from_utf8_lossy(path) }), |_| {
+        text.into()
+    });
 }
 
 fn history(client: &Client, place: &Place, output: &Output) -> Result<(), CliError> {
     let versions: Vec<VersionJson> = client.get(&place.call("/history"))?;
-    output.result(&versions, |versions| table(&versions.iter().map(version_row).collect::<Vec<_>>()));
+    output.result(&versions, |versions| {
+        table(&versions.iter().map(version_row).collect::<Vec<_>>())
+    });
     Ok(())
 }
 
 fn version_row(version: &VersionJson) -> Vec<String> {
     let when = time::parse_ms(&version.time).map_or_else(|| version.time.clone(), time::for_people);
     let size = version.size.map(bytes).unwrap_or_default();
-    let name = version.name.as_ref().map(|n| printable(&n.name)).unwrap_or_default();
+    let name = version
+        .name
+        .as_ref()
+        .map(|n| printable(&n.name))
+        .unwrap_or_default();
     let mark = if version.current { "current" } else { "" };
-    vec![version.id.clone(), when, printable(&version.author), version.what.clone(), size, name, mark.into()]
+    vec![
+        version.id.clone(),
+        when,
+        printable(&version.author),
+        version.what.clone(),
+        size,
+        name,
+        mark.into(),
+    ]
 }
 
-fn restore(client: &Client, place: &Place, version: Option<String>, at: Option<String>, output: &Output) -> Result<(), CliError> {
-    let request = RestoreJson { version, at: at.map(exact).transpose()? };
+fn restore(
+    client: &Client,
+    place: &Place,
+    version: Option<String>,
+    at: Option<String>,
+    output: &Output,
+) -> Result<(), CliError> {
+    let request = RestoreJson {
+        version,
+        at: at.map(exact).transpose()?,
+    };
     let restored: RestoredJson = client.call(Method::POST, &place.call("/restore"), &request)?;
-    output.result(&restored, |r| format!("Brought back {}.", count(r.restored, "entry", "entries")));
+    output.result(&restored, |r| {
+        format!("Brought back {}.", count(r.restored, "entry", "entries"))
+    });
     Ok(())
 }
 
@@ -207,7 +334,11 @@ fn conflicts(client: &Client, space: &str, output: &Output) -> Result<(), CliErr
         if conflicts.is_empty() {
             return "No conflicts.".into();
         }
-        conflicts.iter().map(conflict_text).collect::<Vec<_>>().join("\n")
+        conflicts
+            .iter()
+            .map(conflict_text)
+            .collect::<Vec<_>>()
+            .join("\n")
     });
     Ok(())
 }
@@ -222,12 +353,21 @@ fn conflict_text(conflict: &ConflictJson) -> String {
         _ => "folders moved into each other; one was put into the root",
     };
     let rows: Vec<_> = conflict.versions.iter().map(version_row).collect();
-    format!("{}: {why}\n{}", printable(&conflict.path.name), table(&rows))
+    format!(
+        "{}: {why}\n{}",
+        printable(&conflict.path.name),
+        table(&rows)
+    )
 }
 
 fn resolve(client: &Client, place: &Place, keep: String, output: &Output) -> Result<(), CliError> {
     client.tell(Method::POST, &place.call("/resolve"), &KeepJson { keep })?;
-    said(output, "resolved", &place.path, "Settled; the other versions stay in the history.");
+    said(
+        output,
+        "resolved",
+        &place.path,
+        "Settled; the other versions stay in the history.",
+    );
     Ok(())
 }
 

@@ -69,7 +69,9 @@ fn command(cli: Cli, output: &Output) -> Result<Done, CliError> {
         Command::Stop => up::stop(&client, &home, output),
         Command::Name { name } => people::name(&client, name, output),
         Command::Space(command) => spaces::space(&client, command, output),
-        Command::Invite { space, public_key } => people::invite(&client, &space, public_key, output),
+        Command::Invite { space, public_key } => {
+            people::invite(&client, &space, public_key, output)
+        }
         Command::Join(join) => people::join(&client, join, output),
         Command::Replicate(replicate) => spaces::replicate(&client, replicate, output),
         Command::Unreplicate { address } => spaces::unreplicate(&client, &address, output),

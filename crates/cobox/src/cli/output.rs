@@ -29,13 +29,21 @@ impl Output {
 
     /// Prints a result: its JSON, or the text made for people.
     pub fn result<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) {
-        let line = if self.json { serde_json::to_string(value).unwrap_or_default() } else { text(value) };
+        let line = if self.json {
+            serde_json::to_string(value).unwrap_or_default()
+        } else {
+            text(value)
+        };
         line_out(line.trim_end());
     }
 
     /// Something worth noticing (a name, a key) in the accent colour.
     pub fn accent(&self, text: &str) -> String {
-        if self.colour { format!("\x1b[38;2;172;255;172m{text}\x1b[0m") } else { text.into() }
+        if self.colour {
+            format!("\x1b[38;2;172;255;172m{text}\x1b[0m")
+        } else {
+            text.into()
+        }
     }
 
     /// Prints an error where errors belong.
@@ -75,7 +83,11 @@ impl Bar {
     pub fn show(&self, now: JobProgress) {
         self.0.set_length(now.total_bytes.max(now.bytes));
         self.0.set_position(now.bytes);
-        self.0.set_prefix(format!("{} of {} entries", now.entries, now.total_entries.max(now.entries)));
+        self.0.set_prefix(format!(
+            "{} of {} entries",
+            now.entries,
+            now.total_entries.max(now.entries)
+        ));
     }
 
     /// Takes it away.
@@ -105,13 +117,24 @@ pub fn progress(progress: &ProgressJson) -> String {
         return "complete".into();
     }
     let percent = progress.bytes_held.saturating_mul(100) / progress.bytes_known.max(1);
-    format!("{} % ({} of {})", percent.min(99), bytes(progress.bytes_held), bytes(progress.bytes_known))
+    format!(
+        "{} % ({} of {})",
+        percent.min(99),
+        bytes(progress.bytes_held),
+        bytes(progress.bytes_known)
+    )
 }
 
 /// Rows with aligned columns; the first `right` of them to the right.
 pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|r| r.get(column))
+            .map(|c| c.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for row in rows {
@@ -127,7 +150,9 @@ pub fn table(rows: &[Vec<String>]) -> String {
 
 /// A name that may hold anything, safe to print on a terminal.
 pub fn printable(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    name.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -136,7 +161,10 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [vec!["a".into(), "1".into()], vec!["long".into(), "22".into()]];
+        let rows = [
+            vec!["a".into(), "1".into()],
+            vec!["long".into(), "22".into()],
+        ];
         assert_eq!(table(&rows), "  a     1\n  long  22\n");
     }
 
@@ -147,7 +175,12 @@ mod tests {
 
     #[test]
     fn an_unfinished_copy_is_never_called_complete() {
-        let far = ProgressJson { known: 1000, held: 999, bytes_known: 1000, bytes_held: 1000 };
+        let far = ProgressJson {
+            known: 1000,
+            held: 999,
+            bytes_known: 1000,
+            bytes_held: 1000,
+        };
         assert!(progress(&far).starts_with("99 %"));
     }
 }

@@ -15,7 +15,11 @@ pub fn name(client: &Client, name: Option<String>, output: &Output) -> Result<Do
         None => client.get("/identities/current")?,
     };
     output.result(&identity, |who| {
-        let name = if who.name.is_empty() { "(no name yet: cobox name YOUR_NAME)".into() } else { output.accent(&printable(&who.name)) };
+        let name = if who.name.is_empty() {
+            "(no name yet: cobox name YOUR_NAME)".into()
+        } else {
+            output.accent(&printable(&who.name))
+        };
         format!("name        {name}\npublic key  {}", who.public_key)
     });
     Ok(Done::Fully)
@@ -37,15 +41,40 @@ fn status_text(status: &StatusJson, output: &Output) -> String {
         status.home,
         status.hint
     );
-    text.push_str(&format!("\n{}\n", count(status.spaces.len() as u64, "space", "spaces")));
-    text.push_str(&table(&status.spaces.iter().map(space_row).collect::<Vec<_>>()));
+    text.push_str(&format!(
+        "\n{}\n",
+        count(status.spaces.len() as u64, "space", "spaces")
+    ));
+    text.push_str(&table(
+        &status.spaces.iter().map(space_row).collect::<Vec<_>>(),
+    ));
     if !status.replicas.is_empty() {
-        text.push_str(&format!("\n{}\n", count(status.replicas.len() as u64, "replica for others", "replicas for others")));
-        text.push_str(&table(&status.replicas.iter().map(replica_row).collect::<Vec<_>>()));
+        text.push_str(&format!(
+            "\n{}\n",
+            count(
+                status.replicas.len() as u64,
+                "replica for others",
+                "replicas for others"
+            )
+        ));
+        text.push_str(&table(
+            &status.replicas.iter().map(replica_row).collect::<Vec<_>>(),
+        ));
     }
     let online: Vec<_> = status.peers.iter().filter(|peer| peer.online).collect();
-    text.push_str(&format!("\n{} connected\n", count(online.len() as u64, "peer", "peers")));
-    let rows: Vec<_> = online.iter().map(|peer| vec![peer.peer_id[..16.min(peer.peer_id.len())].to_owned(), peer.path.clone()]).collect();
+    text.push_str(&format!(
+        "\n{} connected\n",
+        count(online.len() as u64, "peer", "peers")
+    ));
+    let rows: Vec<_> = online
+        .iter()
+        .map(|peer| {
+            vec![
+                peer.peer_id[..16.min(peer.peer_id.len())].to_owned(),
+                peer.path.clone(),
+            ]
+        })
+        .collect();
     text.push_str(&table(&rows));
     text
 }
@@ -59,26 +88,57 @@ pub fn space_row(space: &SpaceJson) -> Vec<String> {
     if space.conflicts > 0 {
         notes.push(count(space.conflicts, "conflict", "conflicts"));
     }
-    vec![printable(&space.name), bytes(space.size), count(space.files, "file", "files"), notes.join(", "), space.address.clone()]
+    vec![
+        printable(&space.name),
+        bytes(space.size),
+        count(space.files, "file", "files"),
+        notes.join(", "),
+        space.address.clone(),
+    ]
 }
 
 /// A replica in a list.
 pub fn replica_row(replica: &ReplicaJson) -> Vec<String> {
-    let name = replica.name.as_deref().map_or_else(|| "-".into(), printable);
-    vec![name, bytes(replica.size), progress(&replica.progress), replica.address.clone()]
+    let name = replica
+        .name
+        .as_deref()
+        .map_or_else(|| "-".into(), printable);
+    vec![
+        name,
+        bytes(replica.size),
+        progress(&replica.progress),
+        replica.address.clone(),
+    ]
 }
 
 /// `cobox invite SPACE PUBLIC_KEY`
-pub fn invite(client: &Client, space: &str, public_key: String, output: &Output) -> Result<Done, CliError> {
-    let code: CodeJson = client.call(Method::POST, &in_space(space, "/invites"), &InviteJson { public_key })?;
+pub fn invite(
+    client: &Client,
+    space: &str,
+    public_key: String,
+    output: &Output,
+) -> Result<Done, CliError> {
+    let code: CodeJson = client.call(
+        Method::POST,
+        &in_space(space, "/invites"),
+        &InviteJson { public_key },
+    )?;
     output.result(&code, |code| code.code.clone());
     Ok(Done::Fully)
 }
 
 /// `cobox join CODE`
 pub fn join(client: &Client, join: Join, output: &Output) -> Result<Done, CliError> {
-    let code = if join.code == "-" { from_stdin()? } else { join.code };
-    let request = CodeJson { code, name: join.name, peers: join.peer };
+    let code = if join.code == "-" {
+        from_stdin()?
+    } else {
+        join.code
+    };
+    let request = CodeJson {
+        code,
+        name: join.name,
+        peers: join.peer,
+    };
     let space: SpaceRef = client.call(Method::POST, "/spaces/join", &request)?;
     output.result(&space, |space| {
         format!("You are a member of {} now. What is in it arrives as peers are found: cobox space show {0:?}", printable(&space.name))
@@ -108,13 +168,26 @@ pub fn watch(client: &Client, space: &str, output: &Output) -> Result<Done, CliE
 }
 
 fn event_text(event: &EventJson) -> String {
-    let data = |key: &str| event.data.get(key).and_then(|v| v.as_str()).map(printable).unwrap_or_default();
+    let data = |key: &str| {
+        event
+            .data
+            .get(key)
+            .and_then(|v| v.as_str())
+            .map(printable)
+            .unwrap_or_default()
+    };
     let peer = data("peerId");
     let peer = peer.get(..16).unwrap_or(&peer);
     let what = match event.kind.as_str() {
         "drive/changed" => format!("changed       /{}", data("path").trim_start_matches('/')),
         "drive/conflicts" => "conflicts     see: cobox conflicts".into(),
-        "peer/about" => format!("member        {}", event.data["content"]["name"].as_str().map(printable).unwrap_or_default()),
+        "peer/about" => format!(
+            "member        {}",
+            event.data["content"]["name"]
+                .as_str()
+                .map(printable)
+                .unwrap_or_default()
+        ),
         "space/about" => format!("renamed       {}", data("name")),
         "peer/connection" if event.data["online"] == true => format!("connected     {peer}"),
         "peer/connection" => format!("disconnected  {peer}"),

@@ -61,17 +61,28 @@ fn detail_text(detail: &SpaceDetailJson, output: &Output) -> String {
         progress(&space.progress),
     );
     if space.conflicts > 0 {
-        text.push_str(&format!("conflicts  {} (cobox conflicts {:?})\n", space.conflicts, space.name));
+        text.push_str(&format!(
+            "conflicts  {} (cobox conflicts {:?})\n",
+            space.conflicts, space.name
+        ));
     }
     text.push_str("\nmembers\n");
-    text.push_str(&table(&detail.members.iter().map(member_row).collect::<Vec<_>>()));
+    text.push_str(&table(
+        &detail.members.iter().map(member_row).collect::<Vec<_>>(),
+    ));
     if !detail.receipts.is_empty() {
         text.push_str("\ncopies elsewhere\n");
-        text.push_str(&table(&detail.receipts.iter().map(receipt_row).collect::<Vec<_>>()));
+        text.push_str(&table(
+            &detail.receipts.iter().map(receipt_row).collect::<Vec<_>>(),
+        ));
     }
     if !detail.refusals.is_empty() {
         text.push_str("\nrefused lately\n");
-        let rows: Vec<_> = detail.refusals.iter().map(|why| vec![printable(why)]).collect();
+        let rows: Vec<_> = detail
+            .refusals
+            .iter()
+            .map(|why| vec![printable(why)])
+            .collect();
         text.push_str(&table(&rows));
     }
     text
@@ -88,15 +99,37 @@ fn member_row(member: &MemberJson) -> Vec<String> {
 }
 
 fn receipt_row(receipt: &ReceiptJson) -> Vec<String> {
-    let id = receipt.peer_id.get(..16).unwrap_or(&receipt.peer_id).to_owned();
-    let role = if receipt.replicator { "replicator" } else { "member" };
-    let state = if receipt.complete { "complete" } else { "not complete" };
-    vec![id, role.into(), format!("{state} at {}", receipt.last_sync_at), format!("{} free", bytes(receipt.free))]
+    let id = receipt
+        .peer_id
+        .get(..16)
+        .unwrap_or(&receipt.peer_id)
+        .to_owned();
+    let role = if receipt.replicator {
+        "replicator"
+    } else {
+        "member"
+    };
+    let state = if receipt.complete {
+        "complete"
+    } else {
+        "not complete"
+    };
+    vec![
+        id,
+        role.into(),
+        format!("{state} at {}", receipt.last_sync_at),
+        format!("{} free", bytes(receipt.free)),
+    ]
 }
 
 fn rename(client: &Client, space: &str, name: String, output: &Output) -> Result<(), CliError> {
     let space: SpaceRef = client.call(Method::PATCH, &in_space(space, ""), &NameJson { name })?;
-    output.result(&space, |space| format!("The space is called {} now, for all its members.", printable(&space.name)));
+    output.result(&space, |space| {
+        format!(
+            "The space is called {} now, for all its members.",
+            printable(&space.name)
+        )
+    });
     Ok(())
 }
 
@@ -106,7 +139,9 @@ fn delete(client: &Client, space: &str, yes: bool, output: &Output) -> Result<()
     }
     let response = client.plain(Method::DELETE, &in_space(space, ""))?;
     drop(response);
-    output.result(&json!({ "deleted": space }), |_| "The space is gone from this machine.".into());
+    output.result(&json!({ "deleted": space }), |_| {
+        "The space is gone from this machine.".into()
+    });
     Ok(())
 }
 
@@ -114,16 +149,28 @@ fn delete(client: &Client, space: &str, yes: bool, output: &Output) -> Result<()
 fn confirm(client: &Client, space: &str) -> Result<(), CliError> {
     let detail: SpaceDetailJson = client.get(&in_space(space, ""))?;
     if !io::stdin().is_terminal() {
-        return Err(CliError::Usage("this deletes a space; say so with --yes".into()));
+        return Err(CliError::Usage(
+            "this deletes a space; say so with --yes".into(),
+        ));
     }
     let copies = detail.receipts.iter().filter(|r| r.complete).count() as u64;
     let name = printable(&detail.space.name);
-    println!("This removes {name} ({}, {}) and its key from this machine.", bytes(detail.space.size), count(detail.space.files, "file", "files"));
-    println!("{} known elsewhere. To come back you need a new invite from a member.", count(copies, "complete copy is", "complete copies are"));
+    println!(
+        "This removes {name} ({}, {}) and its key from this machine.",
+        bytes(detail.space.size),
+        count(detail.space.files, "file", "files")
+    );
+    println!(
+        "{} known elsewhere. To come back you need a new invite from a member.",
+        count(copies, "complete copy is", "complete copies are")
+    );
     print!("Type the name of the space to go on: ");
     let _ = io::stdout().flush();
     let mut typed = String::new();
-    io::stdin().lock().read_line(&mut typed).map_err(|e| CliError::Local("standard input".into(), e))?;
+    io::stdin()
+        .lock()
+        .read_line(&mut typed)
+        .map_err(|e| CliError::Local("standard input".into(), e))?;
     if typed.trim() == detail.space.name {
         return Ok(());
     }
@@ -132,16 +179,33 @@ fn confirm(client: &Client, space: &str) -> Result<(), CliError> {
 
 /// `cobox replicate ADDRESS`
 pub fn replicate(client: &Client, what: Replicate, output: &Output) -> Result<Done, CliError> {
-    let request = ReplicateJson { address: what.address, name: what.name, peers: what.peer };
+    let request = ReplicateJson {
+        address: what.address,
+        name: what.name,
+        peers: what.peer,
+    };
     let replica: ReplicaJson = client.call(Method::POST, "/replicas", &request)?;
-    output.result(&replica, |replica| format!("Keeping a copy of {} for its members. You cannot read it.", replica.address));
+    output.result(&replica, |replica| {
+        format!(
+            "Keeping a copy of {} for its members. You cannot read it.",
+            replica.address
+        )
+    });
     Ok(Done::Fully)
 }
 
 /// `cobox unreplicate ADDRESS`
 pub fn unreplicate(client: &Client, address: &str, output: &Output) -> Result<Done, CliError> {
-    client.plain(Method::DELETE, &format!("/replicas/{}", crate::api::bytes_in_url::encode(address.as_bytes())))?;
-    output.result(&json!({ "unreplicated": address }), |_| "Stopped, and the disk is free again.".into());
+    client.plain(
+        Method::DELETE,
+        &format!(
+            "/replicas/{}",
+            crate::api::bytes_in_url::encode(address.as_bytes())
+        ),
+    )?;
+    output.result(&json!({ "unreplicated": address }), |_| {
+        "Stopped, and the disk is free again.".into()
+    });
     Ok(Done::Fully)
 }
 
@@ -152,6 +216,8 @@ pub fn replicas(client: &Client, output: &Output) -> Result<Done, CliError> {
         line_out("You keep no copies for others. To do so: cobox replicate ADDRESS");
         return Ok(Done::Fully);
     }
-    output.result(&replicas, |replicas| table(&replicas.iter().map(replica_row).collect::<Vec<_>>()));
+    output.result(&replicas, |replicas| {
+        table(&replicas.iter().map(replica_row).collect::<Vec<_>>())
+    });
     Ok(Done::Fully)
 }

@@ -17,7 +17,11 @@ const STOP_WAIT: Duration = Duration::from_secs(30);
 /// Runs in the foreground until stopped.
 pub fn up(home: &Home, options: &Up, verbose: u8, output: &Output) -> Result<Done, CliError> {
     log_to_stderr(verbose);
-    let options = UpOptions { port: options.port, lan: !options.no_lan, bind: options.bind };
+    let options = UpOptions {
+        port: options.port,
+        lan: !options.no_lan,
+        bind: options.bind,
+    };
     daemon::run(home, &options, |shelf, port| {
         let name = shelf.name().unwrap_or_default();
         let key = shelf.public_key().to_string();
@@ -40,7 +44,10 @@ fn log_to_stderr(verbose: u8) {
         _ => "debug,iroh=info,noq=info",
     };
     let filter = EnvFilter::try_from_env("COBOX_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 /// Asks the program to stop and waits until it has.
@@ -49,7 +56,9 @@ pub fn stop(client: &Client, home: &Home, output: &Output) -> Result<Done, CliEr
     let asked = Instant::now();
     while home.read_running().is_some() || home_is_busy(client) {
         if asked.elapsed() > STOP_WAIT {
-            return Err(CliError::Usage("the program is still busy finishing; look again with: cobox status".into()));
+            return Err(CliError::Usage(
+                "the program is still busy finishing; look again with: cobox status".into(),
+            ));
         }
         std::thread::sleep(Duration::from_millis(20));
     }
