@@ -1,0 +1,260 @@
+//! The LAN beacon: says on every network interface that this device is here, and hears others say so.
+//!
+//! Each interface gets its own socket and both ways of reaching a local network, multicast and subnet
+//! broadcast: one of them works even without a default route, on hotspots and direct cables.
+
+use super::packet::{self, Announcement, MAX_ENTRIES};
+use crate::transport::Hint;
+use cobox_keys::access::{AccessSecret, Address};
+use if_addrs::IfAddr;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket as StdUdpSocket};
+use std::time::Duration;
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+/// UDP port that all beacons use.
+pub const PORT: u16 = 39_112;
+/// Multicast group (administratively scoped) that all beacons use.
+const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 99, 112);
+/// Packets in quick succession after a start or a change.
+const EAGER: u32 = 10;
+const EAGER_PAUSE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_secs(2);
+/// Sightings not yet taken; more are dropped, the next packet brings them again.
+const QUEUE: usize = 64;
+
+/// Somebody was heard at a space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// where they are
+    pub address: Address,
+    /// how to reach them
+    pub hint: Hint,
+}
+
+/// What is announced: this device, at these spaces.
+#[derive(Clone)]
+pub struct Announced {
+    /// this device
+    pub me: Announcement,
+    /// spaces it takes part in
+    pub spaces: Vec<(Address, AccessSecret)>,
+}
+
+/// A running beacon; dropping it ends the announcing and the listening.
+pub struct Beacon {
+    _tasks: JoinSet<()>,
+}
+
+impl Beacon {
+    /// Announces and listens on `port` (see [`PORT`]) until dropped. Must be called on a tokio runtime.
+    pub fn start(
+        port: u16,
+        announced: watch::Receiver<Announced>,
+    ) -> io::Result<(Self, mpsc::Receiver<Sighting>)> {
+        let ears = UdpSocket::from_std(listener(port)?)?;
+        let (sender, sightings) = mpsc::channel(QUEUE);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(listen(ears, announced.clone(), sender));
+        tasks.spawn(announce(port, announced));
+        Ok((Self { _tasks: tasks }, sightings))
+    }
+}
+
+/// Several programs on one machine share the port: multicast and broadcast reach all of them.
+fn listener(port: u16) -> io::Result<StdUdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).into())?;
+    for interface in interfaces() {
+        // An interface without multicast still hears broadcasts.
+        let _ = socket.join_multicast_v4(&GROUP, &interface.ip);
+    }
+    Ok(socket.into())
+}
+
+async fn listen(
+    ears: UdpSocket,
+    announced: watch::Receiver<Announced>,
+    sender: mpsc::Sender<Sighting>,
+) {
+    let mut buffer = [0; 1024];
+    loop {
+        let Ok((length, from)) = ears.recv_from(&mut buffer).await else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        for sighting in heard(&buffer[..length], from, &announced.borrow()) {
+            let _ = sender.try_send(sighting);
+        }
+        if sender.is_closed() {
+            return;
+        }
+    }
+}
+
+/// The spaces of ours that a packet speaks of, unless we sent it ourselves.
+fn heard(packet: &[u8], from: SocketAddr, announced: &Announced) -> Vec<Sighting> {
+    let known = announced.spaces.iter();
+    let found =
+        known.filter_map(|(address, secret)| Some((*address, packet::decode(packet, secret)?)));
+    found
+        .filter(|(_, announcement)| announcement.device != announced.me.device)
+        .map(|(address, announcement)| {
+            let at = SocketAddr::new(from.ip(), announcement.port);
+            Sighting {
+                address,
+                hint: Hint {
+                    device: announcement.device,
+                    addresses: vec![at],
+                },
+            }
+        })
+        .collect()
+}
+
+async fn announce(port: u16, mut announced: watch::Receiver<Announced>) {
+    let mut eager = EAGER;
+    let mut turn = 0;
+    loop {
+        let packet = next_packet(&announced.borrow_and_update(), &mut turn);
+        if let Some(packet) = packet {
+            send_everywhere(&packet, port);
+        }
+        let pause = if eager > 0 { EAGER_PAUSE } else { PAUSE };
+        eager = eager.saturating_sub(1);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            changed = announced.changed() => match changed {
+                Ok(()) => eager = EAGER,
+                Err(_) => return,
+            },
+        }
+    }
+}
+
+/// The next few spaces in turn: a device with thousands announces them over many packets.
+fn next_packet(announced: &Announced, turn: &mut usize) -> Option<Vec<u8>> {
+    let count = announced.spaces.len();
+    if count == 0 {
+        return None;
+    }
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).ok()?;
+    let these = (0..count.min(MAX_ENTRIES)).map(|n| &announced.spaces[(*turn + n) % count].1);
+    let these: Vec<_> = these.collect();
+    *turn = (*turn + these.len()) % count;
+    Some(packet::encode(nonce, announced.me, &these))
+}
+
+/// Interfaces come and go, so they are looked up each time; a failing one is passed over.
+fn send_everywhere(packet: &[u8], port: u16) {
+    for interface in interfaces() {
+        if let Err(error) = send_on(&interface, packet, port) {
+            tracing::trace!("beacon on {}: {error}", interface.ip);
+        }
+    }
+}
+
+fn send_on(interface: &Interface, packet: &[u8], port: u16) -> io::Result<()> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_broadcast(true)?;
+    socket.bind(&SocketAddr::from((interface.ip, 0)).into())?;
+    socket.set_multicast_if_v4(&interface.ip)?;
+    socket.set_multicast_ttl_v4(1)?;
+    let multicast = socket.send_to(packet, &SocketAddrV4::new(GROUP, port).into());
+    let broadcast = socket.send_to(packet, &SocketAddrV4::new(interface.broadcast, port).into());
+    multicast.or(broadcast).map(drop)
+}
+
+struct Interface {
+    ip: Ipv4Addr,
+    broadcast: Ipv4Addr,
+}
+
+/// IPv4 interfaces, loopback included: two programs on one machine without network find each other.
+fn interfaces() -> Vec<Interface> {
+    let all = if_addrs::get_if_addrs().unwrap_or_default();
+    let ipv4 = all
+        .into_iter()
+        .filter_map(|interface| match interface.addr {
+            IfAddr::V4(v4) => Some(v4),
+            IfAddr::V6(_) => None,
+        });
+    ipv4.map(|v4| {
+        let widest = Ipv4Addr::from(u32::from(v4.ip) | !u32::from(v4.netmask));
+        Interface {
+            ip: v4.ip,
+            broadcast: v4.broadcast.unwrap_or(widest),
+        }
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cobox_keys::identity::PublicKey;
+
+    fn announced(device: u8, port: u16, spaces: &[u8]) -> watch::Receiver<Announced> {
+        let me = Announcement {
+            device: PublicKey([device; 32]),
+            port,
+        };
+        let spaces = spaces.iter().map(|byte| Address([*byte; 32]));
+        let spaces = spaces
+            .map(|address| (address, address.access_secret()))
+            .collect();
+        // The sender is leaked on purpose: nothing changes in these tests.
+        let (sender, receiver) = watch::channel(Announced { me, spaces });
+        std::mem::forget(sender);
+        receiver
+    }
+
+    #[tokio::test]
+    async fn two_programs_on_one_machine_hear_each_other_at_the_space_they_share() {
+        let port = 39_500 + (std::process::id() % 500) as u16;
+        let (_alice, mut at_alice) =
+            Beacon::start(port, announced(1, 1111, &[8, 9])).expect("a beacon");
+        let (_bob, mut at_bob) =
+            Beacon::start(port, announced(2, 2222, &[9, 10])).expect("a second one");
+        let wait = Duration::from_secs(5);
+        let heard = tokio::time::timeout(wait, at_alice.recv())
+            .await
+            .expect("in time")
+            .expect("a sighting");
+        assert_eq!(heard.address, Address([9; 32]));
+        assert_eq!(heard.hint.device, PublicKey([2; 32]));
+        assert_eq!(heard.hint.addresses[0].port(), 2222);
+        let heard = tokio::time::timeout(wait, at_bob.recv())
+            .await
+            .expect("in time")
+            .expect("a sighting");
+        assert_eq!(
+            (heard.address, heard.hint.device),
+            (Address([9; 32]), PublicKey([1; 32]))
+        );
+    }
+
+    #[test]
+    fn many_spaces_take_turns() {
+        let spaces: Vec<u8> = (0..25).collect();
+        let announced = announced(1, 1, &spaces).borrow().clone();
+        let mut turn = 0;
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..3 {
+            let packet = next_packet(&announced, &mut turn).expect("a packet");
+            let found = announced
+                .spaces
+                .iter()
+                .filter(|(_, secret)| packet::decode(&packet, secret).is_some());
+            seen.extend(found.map(|(address, _)| *address));
+        }
+        assert_eq!(seen.len(), 25);
+    }
+}
