@@ -2,7 +2,7 @@
 
 use crate::api::{self, Api};
 use crate::config::{ConfigError, Home, Running};
-use cobox_space::shelf::{Shelf, SpaceError};
+use cobox_space::shelf::{Shelf, ShelfOptions, SpaceError};
 use std::future::IntoFuture;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -106,7 +106,9 @@ async fn listen(port: u16) -> Result<TcpListener, DaemonError> {
 
 async fn open_shelf(home: &Home, options: &UpOptions) -> Result<Shelf, DaemonError> {
     use cobox_feed::store::StoreError;
-    let shelf_options = cobox_space::shelf::ShelfOptions::new(options.lan, options.bind);
+    let mut shelf_options = ShelfOptions::default();
+    shelf_options.lan = options.lan;
+    shelf_options.bind = options.bind;
     Shelf::open(home.path(), shelf_options)
         .await
         .map_err(|error| match error {
