@@ -1,0 +1,240 @@
+//! A member without a network: a store, its drive, and feeds that are copied by hand.
+#![allow(dead_code)]
+
+use cobox_drive::drive::{Drive, OwnFeeds, Parts};
+use cobox_drive::path::DrivePath;
+use cobox_drive::tree::TreeView;
+use cobox_feed::feed::Feed;
+use cobox_feed::manifest::FeedKeyPair;
+use cobox_feed::set::{Batch, FeedSet};
+use cobox_feed::store::{Options, Store};
+use cobox_feed::tree::Request;
+use cobox_keys::access::{Address, EncryptionKey, SpaceRoot};
+use cobox_keys::certificate::Claim;
+use cobox_keys::derive::FeedKind;
+use cobox_keys::identity::{Identity, KeyPair};
+use cobox_view::indexer::{Indexer, View};
+use cobox_view::kv::Database;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::broadcast;
+
+/// What the members of one space share.
+pub struct Space {
+    pub address: Address,
+    pub key: EncryptionKey,
+}
+
+impl Space {
+    pub fn new() -> Self {
+        Self {
+            address: SpaceRoot::generate().address(),
+            key: EncryptionKey::generate(),
+        }
+    }
+}
+
+/// Fixed secrets of one member's device.
+#[derive(Clone)]
+pub struct Secrets([[u8; 32]; 4]);
+
+/// One member.
+pub struct Peer {
+    pub drive: Drive,
+    pub set: Arc<FeedSet>,
+    pub indexer: Arc<Indexer>,
+    pub feeds: [Arc<Feed>; 3],
+    secrets: Secrets,
+    store: Store,
+    pub dir: TempDir,
+}
+
+impl Peer {
+    pub fn new(space: &Space, seed: u8) -> Self {
+        let secrets = Secrets([0, 1, 2, 3].map(|part| [seed * 8 + part; 32]));
+        Self::open(space, secrets, TempDir::new().expect("a folder"))
+    }
+
+    fn open(space: &Space, secrets: Secrets, dir: TempDir) -> Self {
+        let store = Store::open(dir.path(), Options::default()).expect("store");
+        let set = store.set(space.address.0).expect("set");
+        let feeds =
+            [0, 1, 2].map(|kind| set.own(FeedKeyPair::from_seed(&secrets.0[kind]), kind as u8));
+        let identity = Identity::from_seed(&secrets.0[3]);
+        let claim = Claim {
+            address: space.address,
+            feeds: [0, 1, 2].map(|kind: usize| feeds[kind].key().0),
+            identity: identity.public_key(),
+            device: KeyPair::from_seed(&secrets.0[3]).public(),
+            device_name: "laptop".into(),
+        };
+        let read_key = space.key.read_key();
+        let db = Database::in_memory();
+        let (changed, _) = broadcast::channel(1024);
+        let tree = TreeView::new(
+            space.address,
+            read_key.clone(),
+            set.clone(),
+            changed.clone(),
+        );
+        let views: Vec<Box<dyn View>> = vec![Box::new(tree)];
+        let kinds = vec![FeedKind::Metadata as u8];
+        let indexer =
+            Arc::new(Indexer::start(db.clone(), set.clone(), kinds, views).expect("indexer"));
+        let drive = Drive::open(Parts {
+            address: space.address,
+            set: set.clone(),
+            db,
+            indexer: indexer.clone(),
+            read_key,
+            own: Some(OwnFeeds {
+                metadata: feeds[0].clone(),
+                content: feeds[1].clone(),
+                claim: claim.sign(&identity).into(),
+            }),
+            changed,
+        })
+        .expect("drive");
+        drive.set_wait(Duration::from_millis(200));
+        Self {
+            drive,
+            set,
+            indexer,
+            feeds,
+            secrets,
+            store,
+            dir,
+        }
+    }
+
+    /// Stops and starts again on the same folder. Views are grown anew.
+    pub fn reopen(self, space: &Space) -> Self {
+        let Self {
+            drive,
+            set,
+            indexer,
+            feeds,
+            secrets,
+            store,
+            dir,
+        } = self;
+        drop(drive);
+        indexer.stop().expect("stop");
+        drop((indexer, feeds, set));
+        store.close().expect("close");
+        drop(store);
+        let peer = Self::open(space, secrets, dir);
+        peer.indexer
+            .catch_up(Duration::from_secs(20))
+            .expect("rows");
+        peer
+    }
+
+    /// Copies what `from` has and we lack; content blocks only if `content`.
+    pub fn pull(&self, from: &Peer, content: bool) {
+        for feed in from.set.feeds() {
+            if feed.length() == 0 {
+                continue;
+            }
+            let ours = self.set.admit(feed.key(), feed.kind());
+            let missing = ours.missing(0..feed.length());
+            let wanted = missing.into_iter().flatten();
+            let wanted: Vec<u64> = wanted
+                .filter(|block| content || feed.kind() != 1 || *block == 0)
+                .filter(|b| feed.has(*b))
+                .collect();
+            copy(&self.set, &ours, &feed, &wanted);
+        }
+        self.indexer
+            .catch_up(Duration::from_secs(20))
+            .expect("rows");
+    }
+}
+
+fn copy(set: &FeedSet, to: &Arc<Feed>, from: &Feed, blocks: &[u64]) {
+    let length = to.length();
+    if from.length() > length {
+        let upgrade = Some((length, from.length() - length));
+        let request = Request {
+            upgrade,
+            manifest: true,
+            ..Request::default()
+        };
+        ingest(set, to, from, &request);
+    }
+    for block in blocks {
+        let request = Request {
+            block: Some((*block, to.levels_missing(*block))),
+            ..Request::default()
+        };
+        ingest(set, to, from, &request);
+    }
+}
+
+fn ingest(set: &FeedSet, to: &Arc<Feed>, from: &Feed, request: &Request) {
+    let proof = from.prove(request).expect("disk").expect("held");
+    let proof = to.verify(proof).expect("honest");
+    let mut batch = Batch::new();
+    batch.ingest(to, proof);
+    set.commit(batch).expect("commit").wait().expect("durable");
+}
+
+/// A path of a drive.
+pub fn path(text: &str) -> DrivePath {
+    DrivePath::parse(text.as_bytes()).expect("a good path")
+}
+
+/// All bytes of a file.
+pub fn read(drive: &Drive, at: &DrivePath) -> Vec<u8> {
+    let reader = drive.open_file(at, None).expect("a file");
+    let mut data = vec![0; reader.size() as usize];
+    assert_eq!(reader.read_at(0, &mut data).expect("bytes"), data.len());
+    data
+}
+
+/// Writes a whole file.
+pub fn write(drive: &Drive, at: &str, mut data: &[u8]) {
+    drive
+        .write_file(&path(at), &mut data, Default::default())
+        .expect("written");
+}
+
+/// Bytes that do not repeat.
+pub fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut out = Vec::with_capacity(length + 8);
+    while out.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        out.extend_from_slice(&state.to_le_bytes());
+    }
+    out.truncate(length);
+    out
+}
+
+/// Names in a folder of a drive.
+pub fn names(drive: &Drive, at: &str) -> Vec<String> {
+    drive
+        .list(&path(at))
+        .expect("a folder")
+        .iter()
+        .map(|entry| entry.name.to_string())
+        .collect()
+}
+
+/// Bytes of all files below a folder, for measuring.
+pub fn disk_size(dir: &Path) -> u64 {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries
+        .map(|e| {
+            if e.path().is_dir() {
+                disk_size(&e.path())
+            } else {
+                e.metadata().map_or(0, |m| m.len())
+            }
+        })
+        .sum()
+}
