@@ -59,7 +59,14 @@ impl Drive {
         let target = Target::create(dir)?;
         match entry {
             Some(entry) => {
-                job.expect(1, entry.content.size);
+                job.expect(
+                    1,
+                    if entry.kind == Kind::File {
+                        entry.content.size
+                    } else {
+                        0
+                    },
+                );
                 job.entry(path, &entry, &target)?;
             }
             None => {
@@ -96,7 +103,8 @@ impl Job<'_> {
             for entry in self.tree.list(&folder)? {
                 match entry.kind {
                     Kind::Folder => todo.push(folder.join(entry.name)),
-                    _ => self.outcome.done.total_bytes += entry.content.size,
+                    Kind::File => self.outcome.done.total_bytes += entry.content.size,
+                    Kind::Symlink => {}
                 }
                 self.outcome.done.total_entries += 1;
             }
@@ -170,9 +178,12 @@ impl Job<'_> {
             Ok(made) => made,
             Err(error) => return fate::<()>(&local, Err(error)),
         };
+        let before = self.outcome.done.bytes;
         if let Err(reason) = self.copy(&reader, &made, &local)? {
             return Ok(Err(reason));
         }
+        // Holes are done too.
+        self.outcome.done.bytes = before + entry.content.size;
         match made.finish(&entry.name, entry) {
             Ok(problems) => {
                 self.outcome
