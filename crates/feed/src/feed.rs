@@ -13,6 +13,7 @@ use crate::vault::Vault;
 use bytes::Bytes;
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// Shared handle to a feed in a set. Cheap to share behind an `Arc`; all methods take `&self` and may be called from any thread.
@@ -22,6 +23,8 @@ pub struct Feed {
     kind: u8,
     id: u32,
     pair: OnceLock<FeedKeyPair>,
+    /// Never signed again by this program.
+    retired: AtomicBool,
     vault: Arc<Vault>,
     queued: Mutex<Queued>,
 }
@@ -47,6 +50,7 @@ impl Feed {
             kind,
             id,
             pair: OnceLock::new(),
+            retired: AtomicBool::new(false),
             vault,
             queued: Mutex::default(),
         }
@@ -62,9 +66,15 @@ impl Feed {
         self.kind
     }
 
-    /// True when this program holds its key pair.
+    /// True when this program holds its key pair and still signs with it.
     pub fn is_own(&self) -> bool {
-        self.pair.get().is_some()
+        self.pair().is_some()
+    }
+
+    /// Signs no more for as long as it is open: for a feed that went on elsewhere, where a block more
+    /// from here would fork it. From now on it is like anybody's. Commits queued before stand.
+    pub fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
     }
 
     /// Known manifest.
@@ -207,7 +217,8 @@ impl Feed {
     }
 
     pub(crate) fn pair(&self) -> Option<&FeedKeyPair> {
-        self.pair.get()
+        let retired = self.retired.load(Ordering::Acquire);
+        self.pair.get().filter(|_| !retired)
     }
 
     pub(crate) fn is_in(&self, vault: &Arc<Vault>) -> bool {

@@ -264,6 +264,25 @@ async fn a_commit_can_be_awaited() {
 }
 
 #[test]
+fn a_retired_feed_is_like_anybodys() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Options::default()).unwrap();
+    let set = store.set(ADDRESS).unwrap();
+    let feed = set.own(pair(1), 1);
+    let append = || {
+        let mut batch = Batch::new();
+        batch.append(&feed, vec![block(0, 1)]);
+        set.commit(batch).and_then(|pending| pending.wait())
+    };
+    append().unwrap();
+    feed.retire();
+    assert!(!feed.is_own());
+    assert!(matches!(append(), Err(StoreError::NotOwn)));
+    assert!(!set.own(pair(1), 1).is_own());
+    assert_eq!((feed.length(), feed.has(0)), (1, true));
+}
+
+#[test]
 fn wants_and_skips_are_kept_in_memory() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), Options::default()).unwrap();
