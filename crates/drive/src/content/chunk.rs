@@ -31,7 +31,7 @@ impl<R: Read> Chunker<R> {
     }
 
     /// The next chunk, none at the end.
-    pub fn next(&mut self) -> Result<Option<Bytes>> {
+    pub fn next_chunk(&mut self) -> Result<Option<Bytes>> {
         if self.buffer.len() < MAX && !self.ended {
             self.refill()?;
         }

@@ -172,7 +172,7 @@ fn encode(runs: &[Run]) -> Vec<u8> {
 }
 
 fn decode(row: &[u8]) -> Option<Vec<Run>> {
-    if row.is_empty() || row.len() % ROW != 0 {
+    if row.is_empty() || !row.len().is_multiple_of(ROW) {
         return None;
     }
     let mut runs = Vec::with_capacity(row.len() / ROW);

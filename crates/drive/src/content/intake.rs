@@ -111,7 +111,7 @@ impl Intake {
         }
         let mut chunker = Chunker::new(std::io::Cursor::new(start).chain(source));
         self.begin();
-        while let Some(bytes) = chunker.next()? {
+        while let Some(bytes) = chunker.next_chunk()? {
             let hash = self.hash_key().hash(&bytes);
             self.chunk(&bytes, hash);
             on_chunk(self, bytes.len() as u64)?;
@@ -140,7 +140,7 @@ impl Intake {
         let mut chunker = Chunker::new(source);
         let mut found = Vec::new();
         let mut at = 0;
-        while let Some(bytes) = chunker.next()? {
+        while let Some(bytes) = chunker.next_chunk()? {
             let (hash, length) = (self.hash_key().hash(&bytes), bytes.len() as u64);
             if at == 0 && self.find(&hash, length).is_some() {
                 return Ok(());

@@ -25,7 +25,7 @@ fn noise(length: usize, seed: u64) -> Vec<u8> {
 }
 
 fn plain_packer() -> Packer {
-    Packer::new(Box::new(|plaintext| Bytes::copy_from_slice(plaintext)))
+    Packer::new(Box::new(Bytes::copy_from_slice))
 }
 
 /// A feed in memory: what a packer hands out, by block number.
@@ -336,7 +336,7 @@ fn cut_points_are_for_ever() {
     let data = noise(6 << 20, 42);
     let mut chunker = Chunker::new(data.as_slice());
     let mut lengths = Vec::new();
-    while let Some(chunk) = chunker.next().expect("memory does not fail") {
+    while let Some(chunk) = chunker.next_chunk().expect("memory does not fail") {
         assert_eq!(
             &chunk[..],
             &data[lengths.iter().sum::<usize>()..][..chunk.len()]
@@ -374,7 +374,7 @@ fn cut_points_do_not_depend_on_how_the_bytes_arrive() {
     let data = noise(5 << 20, 9);
     let cut = |mut chunker: Chunker<Dribble<'_>>| {
         let mut lengths = Vec::new();
-        while let Some(chunk) = chunker.next().expect("memory does not fail") {
+        while let Some(chunk) = chunker.next_chunk().expect("memory does not fail") {
             lengths.push(chunk.len());
         }
         lengths

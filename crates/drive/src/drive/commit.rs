@@ -126,11 +126,6 @@ impl Writer {
         self.tag
     }
 
-    /// Our metadata feed.
-    pub fn metadata(&self) -> FeedKey {
-        self.metadata.key()
-    }
-
     /// A place to put new content; its blocks are sealed for our content feed.
     pub fn intake(&self, blocks: &Arc<Blocks>) -> Intake {
         let key = self.content_key.clone();

@@ -481,7 +481,7 @@ impl<'a> Walk<'a> {
                     self.send(Item::Hole(hole))?;
                 }
                 Ok(read::Segment::Data(mut chunks)) => loop {
-                    match chunks.next() {
+                    match chunks.next_chunk() {
                         Err(error) => return Ok(Err(error)),
                         Ok(None) => break,
                         Ok(Some(bytes)) => {
