@@ -3,6 +3,8 @@
 //! was not synced.
 
 pub(crate) mod handles;
+#[cfg(test)]
+pub(crate) mod memory;
 pub(crate) mod real;
 
 use std::fmt::Debug;

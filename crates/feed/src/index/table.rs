@@ -12,8 +12,8 @@ use crate::sync::{read, write};
 use crate::tree::Node;
 use bytes::Bytes;
 use redb::{
-    Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
-    WriteTransaction,
+    Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
+    TableDefinition, WriteTransaction,
 };
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -67,6 +67,8 @@ impl Table {
     pub(crate) fn open(disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
         match Self::try_open(disk.clone()) {
             Ok(table) => Ok(table),
+            // Not damaged: sets of a store closed in this very program still hold it.
+            Err(StoreError::Locked) => Err(StoreError::Locked),
             Err(error) => {
                 tracing::warn!(%error, "the index cannot be used and is grown again from the segments");
                 disk.remove(Path::new(FILE))
@@ -423,7 +425,10 @@ impl Table {
 fn open_database(disk: &dyn Disk) -> Result<Database, StoreError> {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE);
-    disk.open_table(&builder, Path::new(FILE)).map_err(failed)
+    match disk.open_table(&builder, Path::new(FILE)) {
+        Err(DatabaseError::DatabaseAlreadyOpen) => Err(StoreError::Locked),
+        opened => opened.map_err(failed),
+    }
 }
 
 fn failed(error: impl Display) -> StoreError {

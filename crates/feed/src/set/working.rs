@@ -93,11 +93,9 @@ impl<'a> Working<'a> {
             self.nodes
                 .extend(head.roots.iter().map(|root| (root.index, *root)));
             self.head = Some(head.clone());
-            self.manifest = proof
-                .manifest()
-                .cloned()
-                .filter(|_| self.queued.manifest.is_none())
-                .or(self.manifest.take());
+        }
+        if self.manifest.is_none() && self.queued.manifest.is_none() {
+            self.manifest = proof.manifest().cloned();
         }
         let length = self.head().map_or(0, |head| head.length);
         let blocks = self.blocks.len();
@@ -174,7 +172,10 @@ impl<'a> Working<'a> {
         while more {
             more = put(0, &[]);
         }
-        let Some(head) = self.head.clone() else {
+        // A manifest that comes late goes with the head that is held.
+        let manifest = self.manifest.clone();
+        let held = self.queued.head.as_ref().filter(|_| manifest.is_some());
+        let Some(head) = self.head.as_ref().or(held).cloned() else {
             return;
         };
         if self.blocks.is_empty() {
@@ -184,7 +185,7 @@ impl<'a> Working<'a> {
             feed,
             kind: self.feed.kind(),
             head,
-            manifest: self.manifest.clone(),
+            manifest,
         };
         parts.push(Part {
             kind: Kind::Head,

@@ -1,6 +1,8 @@
 //! All feeds of one data folder: the lock, the index, one set per address. Opens after a crash without repair by hand.
 
 mod place;
+#[cfg(test)]
+mod tests;
 
 pub use crate::error::StoreError;
 
@@ -54,9 +56,11 @@ struct Inner {
     sets: Mutex<Sets>,
 }
 
+type Slot = Arc<Mutex<Option<Arc<FeedSet>>>>;
+
 #[derive(Debug, Default)]
 struct Sets {
-    open: HashMap<[u8; 32], Arc<FeedSet>>,
+    open: HashMap<[u8; 32], Slot>,
     closed: bool,
 }
 
@@ -111,20 +115,15 @@ impl Store {
 
     /// The set of feeds at an address, opened once and shared.
     pub fn set(&self, address: [u8; 32]) -> Result<Arc<FeedSet>, StoreError> {
-        let mut sets = lock(&self.0.sets);
-        if sets.closed {
-            return Err(StoreError::Closed);
-        }
-        if let Some(set) = sets.open.get(&address) {
+        let slot = self.0.slot(address)?;
+        let mut slot = lock(&slot);
+        if let Some(set) = &*slot {
             return Ok(set.clone());
         }
-        let set = FeedSet::open(
-            address,
-            self.0.options.segment_size,
-            &self.0.handles,
-            &self.0.checkpointer,
-        )?;
-        sets.open.insert(address, set.clone());
+        let inner = &self.0;
+        let size = inner.options.segment_size;
+        let set = FeedSet::open(address, size, &inner.handles, &inner.checkpointer)?;
+        *slot = Some(set.clone());
         Ok(set)
     }
 
@@ -141,8 +140,10 @@ impl Store {
 
     /// Unlinks everything of an address and frees the disk. Open handles answer `StoreError` from then on.
     pub fn remove(&self, address: [u8; 32]) -> Result<(), StoreError> {
-        let mut sets = lock(&self.0.sets);
-        if let Some(set) = sets.open.remove(&address) {
+        let slot = self.0.slot(address)?;
+        // Held to the end: who asks for the set meanwhile waits, and gets an empty one.
+        let mut slot = lock(&slot);
+        if let Some(set) = slot.take() {
             set.remove(&self.0.checkpointer);
         }
         let folder = segment::folder(&address);
@@ -170,13 +171,26 @@ impl Store {
 }
 
 impl Inner {
+    /// Where the set of an address is, or will be. Its lock is held while the set is opened or removed.
+    fn slot(&self, address: [u8; 32]) -> Result<Slot, StoreError> {
+        let mut sets = lock(&self.sets);
+        if sets.closed {
+            return Err(StoreError::Closed);
+        }
+        Ok(sets.open.entry(address).or_default().clone())
+    }
+
     fn close(&self) -> Result<(), StoreError> {
         let open = {
             let mut sets = lock(&self.sets);
             sets.closed = true;
             std::mem::take(&mut sets.open)
         };
-        open.values().for_each(|set| set.close());
+        for slot in open.values() {
+            if let Some(set) = &*lock(slot) {
+                set.close();
+            }
+        }
         self.checkpointer.stop()
     }
 

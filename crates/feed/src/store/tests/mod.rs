@@ -1,0 +1,7 @@
+//! The store on a disk that fails.
+
+mod crash;
+mod damage;
+mod failing;
+mod index;
+mod world;
