@@ -15,7 +15,7 @@ const SECTOR: usize = 512;
 pub(crate) enum Fault {
     /// From the so-manieth call that changes something on, nothing works any more.
     PowerCut(u64),
-    /// So many bytes may still be written to segments.
+    /// So many bytes may still be written to segments; in the table file only what is there can be overwritten.
     Full(u64),
     /// The so-manieth sync of a file fails, once.
     Sync(u64),
@@ -416,6 +416,12 @@ impl redb::StorageBackend for MemoryFile {
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
         let mut state = lock(&self.disk.0);
         state.call()?;
+        let synced = &state.files[self.number].synced;
+        let old = synced.get(offset as usize..offset as usize + data.len());
+        let is_new = old.is_none_or(|old| old.iter().all(|byte| *byte == 0));
+        if is_new && matches!(state.fault, Some(Fault::Full(_))) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         state.change(self.number, Change::Write(offset as usize, data.to_vec()));
         Ok(())
     }

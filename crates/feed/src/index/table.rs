@@ -362,12 +362,26 @@ impl Table {
     }
 
     fn begin_read(&self) -> Result<ReadTransaction, StoreError> {
-        let database = read(&self.database);
-        database
-            .as_ref()
-            .ok_or_else(|| failed("the file could not be opened"))?
-            .begin_read()
-            .map_err(failed)
+        self.with_database(|database| database.begin_read().map_err(failed))
+    }
+
+    /// The open file; after a failure it is tried again each time (there may be space on the disk now).
+    fn with_database<T>(
+        &self,
+        run: impl FnOnce(&Database) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if let Some(database) = &*read(&self.database) {
+            return run(database);
+        }
+        let mut slot = write(&self.database);
+        if slot.is_none() {
+            *slot = Some(open_database(&*self.disk)?);
+        }
+        drop(slot);
+        match &*read(&self.database) {
+            Some(database) => run(database),
+            None => Err(failed("the file could not be opened")),
+        }
     }
 
     /// One durable transaction. A table engine that failed once (a full disk) wants to be opened again.
@@ -375,7 +389,7 @@ impl Table {
         &self,
         change: impl FnOnce(&WriteTransaction) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let written = self.write_transaction(change);
+        let written = self.with_database(|database| self.write_transaction(database, change));
         if written.is_err() {
             let mut database = write(&self.database);
             // The file is locked until the old one is gone.
@@ -387,12 +401,9 @@ impl Table {
 
     fn write_transaction(
         &self,
+        database: &Database,
         change: impl FnOnce(&WriteTransaction) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let database = read(&self.database);
-        let database = database
-            .as_ref()
-            .ok_or_else(|| failed("the file could not be opened"))?;
         let mut transaction = database.begin_write().map_err(failed)?;
         transaction
             .set_durability(Durability::Immediate)

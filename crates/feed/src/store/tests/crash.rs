@@ -4,7 +4,7 @@ use super::world::{ADDRESS, Act, Dice, Foreign, Model, act, check_trees, open};
 use crate::disk::memory::{Fault, MemoryDisk};
 
 /// A load with everything in it: several feeds per commit, segments that fill up, checkpoints in between.
-fn script() -> Vec<Act> {
+pub(super) fn script() -> Vec<Act> {
     let mut acts = vec![
         Act::Certificate(b"admin".to_vec()),
         Act::Append(vec![(1, vec![10, 0, 700])]),
@@ -30,7 +30,7 @@ fn script() -> Vec<Act> {
 }
 
 /// The states that the script goes through: the first is the empty one.
-fn states(script: &[Act]) -> Vec<Model> {
+pub(super) fn states(script: &[Act]) -> Vec<Model> {
     let mut model = Model::default();
     let mut states = vec![model.clone()];
     for act in script {
@@ -41,7 +41,7 @@ fn states(script: &[Act]) -> Vec<Model> {
 }
 
 /// Runs the script until it fails; returns how many acts were acknowledged. `ahead` acts are in flight at a time.
-fn run(disk: &MemoryDisk, script: &[Act], foreign: &Foreign, ahead: usize) -> usize {
+pub(super) fn run(disk: &MemoryDisk, script: &[Act], foreign: &Foreign, ahead: usize) -> usize {
     let Ok(store) = open(disk) else { return 0 };
     let Ok(set) = store.set(ADDRESS) else {
         return 0;

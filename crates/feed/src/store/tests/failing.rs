@@ -1,1 +1,84 @@
-//! To be filled.
+//! The disk fills up, or a sync fails, while the program goes on.
+
+use super::crash::{script, states};
+use super::world::{ADDRESS, Act, Foreign, Model, act, check_trees, open};
+use crate::disk::memory::{Fault, MemoryDisk};
+use crate::error::StoreError;
+
+#[test]
+fn a_full_disk_loses_nothing_acknowledged_and_heals() {
+    let (script, foreign) = (script(), Foreign::new());
+    for room in (0..24_000).step_by(300) {
+        let disk = MemoryDisk::default();
+        let store = open(&disk).unwrap();
+        let set = store.set(ADDRESS).unwrap();
+        disk.fail(Some(Fault::Full(room)));
+        let mut model = Model::default();
+        let mut full = false;
+        for acts in script.chunks(3) {
+            let pending: Vec<_> = acts
+                .iter()
+                .map(|step| (step, act(&store, &set, &foreign, step)))
+                .collect();
+            for (step, pending) in pending {
+                match pending.and_then(|pending| pending.map_or(Ok(()), |pending| pending.wait())) {
+                    Ok(()) => model.act(step),
+                    Err(StoreError::DiskFull) => full = true,
+                    // The index waits until there is room.
+                    Err(StoreError::Index(_)) if matches!(step, Act::Checkpoint) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            assert_eq!(Model::of(&set), model, "with room for {room}");
+        }
+        assert!(full || room > 10_000);
+        disk.fail(None);
+        for step in [
+            Act::Append(vec![(1, vec![50; 3]), (2, vec![4000])]),
+            Act::Checkpoint,
+            Act::Draft([5; 16], vec![5]),
+        ] {
+            if let Some(pending) = act(&store, &set, &foreign, &step).unwrap() {
+                pending.wait().unwrap();
+            }
+            model.act(&step);
+        }
+        assert_eq!(Model::of(&set), model);
+        check_trees(&set);
+        let left = disk.after_crash(&mut || false);
+        let store = open(&left).unwrap();
+        assert_eq!(Model::of(&store.set(ADDRESS).unwrap()), model);
+    }
+}
+
+#[test]
+fn after_a_failed_sync_nothing_more_is_written() {
+    let (script, foreign) = (script(), Foreign::new());
+    let states = states(&script);
+    let disk = MemoryDisk::default();
+    super::crash::run(&disk, &script, &foreign, 1);
+    for bad in 1..=disk.syncs() {
+        let disk = MemoryDisk::default();
+        let store = open(&disk).unwrap();
+        let set = store.set(ADDRESS).unwrap();
+        disk.fail(Some(Fault::Sync(bad)));
+        let acknowledged = script
+            .iter()
+            .take_while(|step| {
+                act(&store, &set, &foreign, step)
+                    .and_then(|pending| pending.map_or(Ok(()), |pending| pending.wait()))
+                    .is_ok()
+            })
+            .count();
+        assert!(acknowledged < script.len());
+        assert_eq!(Model::of(&set), states[acknowledged], "reading goes on");
+        let again = act(&store, &set, &foreign, &Act::Certificate(b"late".to_vec()));
+        assert!(matches!(again, Err(StoreError::Poisoned)));
+        drop((set, store));
+        let store = open(&disk.copy()).unwrap();
+        assert!(
+            states[acknowledged..=acknowledged + 1]
+                .contains(&Model::of(&store.set(ADDRESS).unwrap()))
+        );
+    }
+}

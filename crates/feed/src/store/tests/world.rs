@@ -181,11 +181,11 @@ impl Model {
     pub(super) fn of(set: &FeedSet) -> Self {
         let mut model = Self::default();
         for feed in set.feeds().into_iter().filter(|feed| feed.length() > 0) {
-            let blocks = feed
-                .held()
+            let held = feed.held();
+            let blocks = held
                 .iter()
                 .flatten()
-                .map(|number| (number, feed.get(number).unwrap().unwrap()))
+                .filter_map(|number| Some((number, feed.get(number).unwrap()?)))
                 .collect();
             model.feeds.insert(feed.key(), blocks);
         }
