@@ -105,13 +105,14 @@ impl Checkpointer {
         written
     }
 
-    /// Writes everything and ends the thread.
+    /// Writes everything, ends the thread and closes the table file.
     pub(crate) fn stop(&self) -> Result<(), StoreError> {
         lock(&self.waiting).stopped = true;
         self.changed.notify_all();
         // Twice: a layer left by a failed checkpoint goes before what came after it.
-        self.checkpoint()?;
-        self.checkpoint()
+        let written = self.checkpoint().and_then(|()| self.checkpoint());
+        self.table.close();
+        written
     }
 }
 

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, RwLock};
 
 /// Format of the rows. Any other number: the file is rebuilt.
@@ -47,6 +47,7 @@ pub(crate) struct Table {
     disk: Arc<dyn Disk>,
     /// None while it could not be opened again after a failed write.
     database: RwLock<Option<Database>>,
+    closed: AtomicBool,
     next_feed: AtomicU32,
 }
 
@@ -86,6 +87,7 @@ impl Table {
             Ok(Self {
                 disk,
                 database: RwLock::new(Some(database)),
+                closed: AtomicBool::new(false),
                 next_feed: AtomicU32::new(next_feed),
             })
         }))
@@ -374,14 +376,24 @@ impl Table {
             return run(database);
         }
         let mut slot = write(&self.database);
+        if self.closed.load(Ordering::Acquire) {
+            return Err(StoreError::Closed);
+        }
         if slot.is_none() {
             *slot = Some(open_database(&*self.disk)?);
         }
         drop(slot);
         match &*read(&self.database) {
             Some(database) => run(database),
-            None => Err(failed("the file could not be opened")),
+            None => Err(StoreError::Closed),
         }
+    }
+
+    /// Closes the file, so that it can be opened again at once, whoever still holds this.
+    pub(crate) fn close(&self) {
+        let mut database = write(&self.database);
+        self.closed.store(true, Ordering::Release);
+        *database = None;
     }
 
     /// One durable transaction. A table engine that failed once (a full disk) wants to be opened again.
@@ -390,7 +402,7 @@ impl Table {
         change: impl FnOnce(&WriteTransaction) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let written = self.with_database(|database| self.write_transaction(database, change));
-        if written.is_err() {
+        if written.is_err() && !self.closed.load(Ordering::Acquire) {
             let mut database = write(&self.database);
             // The file is locked until the old one is gone.
             *database = None;

@@ -164,7 +164,8 @@ impl Store {
         self.0.finish_removal(&address)
     }
 
-    /// Commits the index durably and stops the commit threads. Also done (best effort) on drop of the last clone.
+    /// Commits the index durably, stops the commit threads and closes the index: sets that are still held commit nothing
+    /// more and read little. Also done (best effort) on drop of the last clone.
     pub fn close(&self) -> Result<(), StoreError> {
         self.0.close()
     }
