@@ -16,7 +16,6 @@ use crate::record::{
 use crate::version::{Clock, Dot, WriterTag};
 use bytes::Bytes;
 use cobox_feed::feed::Feed;
-use cobox_feed::manifest::FeedKey;
 use cobox_feed::set::{Batch, FeedSet, Pending};
 use cobox_keys::access::ReadKey;
 use cobox_keys::cipher::BlockKey;
