@@ -15,6 +15,7 @@ pub use cbor::{decode_runs, encode_runs};
 
 use crate::path::Name;
 use crate::version::{Dot, WriterTag};
+use std::fmt;
 
 /// Most blocks in a commit.
 pub const MAX_COMMIT_BLOCKS: usize = 256;
@@ -35,8 +36,21 @@ pub const MAX_TARGET: usize = 4_095;
 
 /// Id of a file, folder or symlink: 126 random bits and, in the low two bits of the last byte, its
 /// kind, so that nobody can disagree about what a node is. The root is all zero.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub [u8; 16]);
+
+/// 32 hex digits.
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl NodeId {
     /// The root folder: it exists in every space, no record describes it.

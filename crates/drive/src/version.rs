@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// First 8 bytes of a writer's metadata feed key.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WriterTag(pub [u8; 8]);
 
 impl WriterTag {
@@ -25,8 +25,14 @@ impl fmt::Display for WriterTag {
     }
 }
 
+impl fmt::Debug for WriterTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// Names a version: the commit that ends at block `block` of the writer's metadata feed.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Dot {
     /// who
     pub writer: WriterTag,
@@ -38,6 +44,12 @@ pub struct Dot {
 impl fmt::Display for Dot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.writer, self.block)
+    }
+}
+
+impl fmt::Debug for Dot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

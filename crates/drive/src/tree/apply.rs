@@ -144,18 +144,16 @@ fn apply_record(
         let chain = batch.ancestors(id)?;
         batch.tell(id, &chain)?;
     }
-    let home = |node: &Node| node.home().map(|home| home.value.clone());
-    let before = batch.node(id)?.and_then(home);
     let replaced = batch
         .node_mut(id)?
         .apply(record, context.stamp, &context.clock);
-    let after = batch.node(id)?.and_then(home);
     if let Some(older) = record.succeeds {
         batch.rows.put(SUCCEEDS, &[id.0, older.0].concat(), &[])?;
     }
     place_rows(batch, record, &replaced)?;
     keep_replaced(batch, id, replaced)?;
-    if record.kind == Kind::Folder && before != after {
+    // Placing a folder anew where it is changes its rank, and so which place of a loop is ignored.
+    if record.kind == Kind::Folder && record.place.is_some() {
         relink(batch, id)?;
     }
     let chain = batch.ancestors(id)?;

@@ -547,6 +547,12 @@ impl<'a, R: ReadRows + ?Sized> Tree<'a, R> {
         })
     }
 
+    /// The version of its content that is shown first.
+    pub fn shown_version(&self, node: NodeId) -> Result<Option<Dot>, ViewError> {
+        let node = self.eyes()?.node(node)?.unwrap_or_default();
+        Ok(winner(&node.content).map(|head| head.stamp.dot))
+    }
+
     /// Where a node is: folder and own name. None for the root and for unknown nodes.
     pub fn place(&self, node: NodeId) -> Result<Option<(NodeId, Name)>, ViewError> {
         let node = self.eyes()?.node(node)?.unwrap_or_default();

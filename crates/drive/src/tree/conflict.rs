@@ -3,10 +3,10 @@
 use super::ask::{Eyes, Member};
 use super::rows::*;
 use super::{Cause, Conflict, OPEN_NAME, OPEN_NODE, Tree, Version};
-use crate::merge::{Deletion, Head, Node, Stamp, losers, winner};
+use crate::merge::{Deletion, Head, Node, losers, winner};
 use crate::path::{DrivePath, Name};
 use crate::record::{Kind, NodeId};
-use crate::version::{Dot, Rank};
+use crate::version::Dot;
 use cobox_view::kv::{ReadRows, ViewError};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,12 +75,15 @@ impl<'a, R: ReadRows + ?Sized> Tree<'a, R> {
         let alive = node.life.iter().any(|head| head.value.is_none());
         let unseen = self.unseen(&node, &deletions)?;
         if !unseen.is_empty() {
-            let ends = deletions.iter().map(|deletion| deletion.dot);
-            let dots: BTreeSet<Dot> = unseen.into_iter().chain(ends).collect();
+            // Deletions of folders above are versions of those folders.
+            let own = |dot: &Dot| node.life.iter().any(|head| head.stamp.dot == *dot);
+            let ends = deletions.iter().map(|deletion| deletion.dot).filter(own);
+            let dots: Vec<Dot> = unseen.into_iter().chain(ends).collect();
+            let versions = pick(&versions, &dots);
             found.push(Conflict {
-                path: path.clone(),
+                path,
                 cause: Cause::Life,
-                versions: pick(&versions, &dots.into_iter().collect::<Vec<_>>()),
+                versions,
             });
         } else if alive && competing_lives(&node) {
             let dots: Vec<Dot> = node.life.iter().map(|head| head.stamp.dot).collect();
@@ -288,9 +291,4 @@ fn pick(versions: &[Version], dots: &[Dot]) -> Vec<Version> {
         .filter_map(|dot| versions.iter().find(|version| version.dot == *dot))
         .cloned()
         .collect()
-}
-
-/// Kept for ordering versions of a conflict.
-pub(super) fn _rank(stamp: &Stamp) -> Rank {
-    stamp.rank()
 }

@@ -28,9 +28,11 @@ impl<'a, R: ReadRows + ?Sized> Tree<'a, R> {
         for shown in eyes.list(group)? {
             match shown.entry.kind {
                 Kind::Folder => {
-                    totals.1 += 1;
+                    totals.1 += shown.members.len() as u64;
                     stack.push(shown.members);
                 }
+                // Losing versions of a file are not files of their own.
+                _ if shown.entry.version != self.shown_version(shown.entry.node)? => {}
                 _ => {
                     totals.0 += 1;
                     totals.2 = totals.2.saturating_add(shown.entry.content.size);

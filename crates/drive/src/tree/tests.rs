@@ -1,4 +1,6 @@
 //! The tree against a slow plain model, against liars, and case by case.
 
 mod basics;
+mod convergence;
+mod model;
 mod peers;

@@ -305,3 +305,35 @@ fn a_file_and_a_folder_of_one_name_are_both_there() -> Done {
     );
     Ok(())
 }
+
+/// Found by the property test: the value of the place was the same, its rank was not.
+#[test]
+fn placing_a_folder_anew_in_a_loop_changes_which_place_is_ignored() -> Done {
+    let (mut world, mut alice) = (World::default(), Peer::new(1));
+    let [a, b] = [(); 2].map(|()| NodeId::generate(Kind::Folder));
+    let first = alice.commit(
+        &mut world,
+        0,
+        vec![
+            placed(a, NodeId::ROOT, "a", vec![]),
+            placed(b, a, "b", vec![]),
+        ],
+    )?;
+    let second = alice.commit(&mut world, 0, vec![placed(a, b, "a", vec![first])])?;
+    assert_eq!(
+        names(&alice, "/")?,
+        ["a (conflict, 01010101, 1970-01-01 00-00)"]
+    );
+    alice.commit(&mut world, 0, vec![placed(b, a, "b", vec![first])])?;
+    assert_eq!(
+        names(&alice, "/")?,
+        ["b (conflict, 01010101, 1970-01-01 00-00)"]
+    );
+    alice.commit(
+        &mut world,
+        0,
+        vec![placed(a, NodeId::ROOT, "a", vec![second])],
+    )?;
+    assert_eq!(names(&alice, "/")?, ["a"]);
+    Ok(())
+}
