@@ -228,7 +228,7 @@ fn a_frame_opens_as_it_was_closed() {
         channel: 3,
         slot: 300,
     };
-    let bytes = frame::control(place, &Cancel { request: 7 });
+    let bytes = frame::control(place, Cancel::KIND, &frame::payload(&Cancel { request: 7 }));
     let length = frame::control_length([bytes[0], bytes[1], bytes[2]]).expect("length");
     assert_eq!(length, bytes.len() - frame::CONTROL_PREFIX);
     let opened = frame::open(&bytes[frame::CONTROL_PREFIX..]).expect("frame");

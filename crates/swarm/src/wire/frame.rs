@@ -80,22 +80,35 @@ pub fn open(bytes: &[u8]) -> Result<Frame<'_>, DecodeError> {
     })
 }
 
+/// A message's own bytes, to be put into a frame later.
+pub fn payload<M: Message>(message: &M) -> Vec<u8> {
+    let mut out = Vec::new();
+    message.encode(&mut out);
+    out
+}
+
 /// A whole control frame, length included.
-pub fn control<M: Message>(place: Place, message: &M) -> Vec<u8> {
+pub fn control(place: Place, kind: u64, payload: &[u8]) -> Vec<u8> {
     let mut out = vec![0; CONTROL_PREFIX];
     out.put_uint(place.channel);
     if place.channel != SESSION {
         out.put_uint(place.slot);
     }
-    out.put_uint(M::KIND);
-    message.encode(&mut out);
-    debug_assert!(
-        out.len() - CONTROL_PREFIX <= MAX_CONTROL,
-        "split by the sender"
-    );
-    let length = ((out.len() - CONTROL_PREFIX) as u32).to_le_bytes();
-    out[..CONTROL_PREFIX].copy_from_slice(&length[..CONTROL_PREFIX]);
+    out.put_uint(kind);
+    out.extend_from_slice(payload);
+    let length = out.len() - CONTROL_PREFIX;
+    debug_assert!(length <= MAX_CONTROL, "lists are split by who sends them");
+    out[..CONTROL_PREFIX].copy_from_slice(&length.to_le_bytes()[..CONTROL_PREFIX]);
     out
+}
+
+/// A whole control frame of channel 0, length included.
+pub fn session<M: Message>(message: &M) -> Vec<u8> {
+    let place = Place {
+        channel: SESSION,
+        slot: SPACE,
+    };
+    control(place, M::KIND, &payload(message))
 }
 
 /// Appends a whole bulk frame, length included.

@@ -9,10 +9,10 @@ use cobox_keys::identity::PublicKey;
 pub const BUCKETS: usize = 256;
 /// Longest list of heads in one message.
 pub const MAX_HEADS: usize = 16_384;
-/// Longest certificate.
-pub const MAX_CERTIFICATE: usize = 64 << 10;
-/// Bytes of certificates in one message.
-pub const MAX_CERTIFICATES: usize = MAX_CONTROL / 2;
+/// Longest certificate: an epoch's, with all that it closes.
+pub const MAX_CERTIFICATE: usize = 512 << 10;
+/// Bytes after which a sender begins another message of certificates; one more still fits.
+pub const MAX_CERTIFICATES: usize = MAX_CONTROL / 4;
 /// Hints in one message.
 pub const MAX_HINTS: usize = 16;
 /// Longest receipt.

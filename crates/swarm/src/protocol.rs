@@ -1,1 +1,0 @@
-//! Replication of one space with one peer as a state machine: no sockets, no clock, no tasks.

@@ -1,0 +1,179 @@
+//! Checking what arrived, away from the state machine: many proofs at once, one commit for all.
+
+use super::PeerId;
+use super::peer::Asked;
+use bytes::Bytes;
+use cobox_feed::feed::Feed;
+use cobox_feed::manifest::FeedKey;
+use cobox_feed::set::{Batch, FeedSet, Pending};
+use cobox_feed::store::StoreError;
+use cobox_feed::tree::{Proof, ProofError, UntrustedProof};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// An answer that was asked for and has not been checked.
+pub(super) struct Arrived {
+    pub ticket: Ticket,
+    pub proof: UntrustedProof,
+    pub weight: Weight,
+}
+
+/// The memory that an answer takes until it is stored.
+pub struct Weight {
+    /// bytes as received
+    pub bytes: usize,
+    /// given back when the answer is stored or refused
+    pub permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Weight {
+    /// Without a permit: an answer small enough for the control stream.
+    pub fn of(bytes: usize) -> Self {
+        Self {
+            bytes,
+            permit: None,
+        }
+    }
+}
+
+/// Which request an answer is to.
+#[derive(Clone, Debug)]
+pub(super) struct Ticket {
+    pub peer: PeerId,
+    pub asked: Asked,
+}
+
+/// What became of one answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Stored, if the commit succeeds.
+    Good,
+    /// Proven wrong.
+    Wrong(ProofError),
+    /// True, but its head promises more bytes than we are allowed to hold.
+    OverQuota {
+        /** length of that head */
+        length: u64,
+    },
+    /// True, and looked at only: a head of this length is signed.
+    Seen {
+        /** its length */
+        length: u64,
+    },
+}
+
+/// Proofs to check and to store, with certificates that belong before them.
+pub struct Job {
+    pub(super) certificates: Vec<Bytes>,
+    pub(super) arrived: Vec<Arrived>,
+    pub(super) feeds: HashMap<FeedKey, Arc<Feed>>,
+    pub(super) quota: Option<Quota>,
+    pub(super) weights: Vec<Weight>,
+}
+
+/// Bytes that signed heads may still promise.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quota {
+    pub left: u64,
+}
+
+/// What became of a [`Job`].
+pub struct Report {
+    pub(super) verdicts: Vec<(Ticket, Verdict)>,
+    /// Certificates that were part of it.
+    pub(super) certificates: Vec<Bytes>,
+    /// Held until then.
+    pub(super) weights: Vec<Weight>,
+    /// Whether what was good is durable now.
+    pub(super) stored: Result<(), StoreError>,
+}
+
+impl Job {
+    /// Checks and queues the commit: hashing, so not for a thread that others wait for. The report is
+    /// complete only with the outcome of the commit.
+    pub fn run(mut self, set: &FeedSet) -> (Report, Option<Pending>) {
+        let mut batch = Batch::new();
+        for certificate in &self.certificates {
+            batch.certificate(certificate);
+        }
+        let mut anything = !self.certificates.is_empty();
+        let mut verdicts = Vec::with_capacity(self.arrived.len());
+        for (feed, tickets, proofs) in self.by_feed() {
+            for (ticket, outcome) in tickets.into_iter().zip(feed.verify_all(proofs)) {
+                let verdict = match outcome {
+                    Err(error) => Verdict::Wrong(error),
+                    Ok(proof) if ticket.asked.evidence => seen(&proof),
+                    Ok(proof) => match over_quota(&mut self.quota, &feed, &proof) {
+                        Some(length) => Verdict::OverQuota { length },
+                        None => {
+                            batch.ingest(&feed, proof);
+                            anything = true;
+                            Verdict::Good
+                        }
+                    },
+                };
+                verdicts.push((ticket, verdict));
+            }
+        }
+        let mut report = Report {
+            verdicts,
+            certificates: self.certificates,
+            weights: self.weights,
+            stored: Ok(()),
+        };
+        let pending = anything.then(|| set.commit(batch)).transpose();
+        match pending {
+            Ok(pending) => (report, pending),
+            Err(error) => {
+                report.stored = Err(error);
+                (report, None)
+            }
+        }
+    }
+
+    fn by_feed(&mut self) -> Vec<(Arc<Feed>, Vec<Ticket>, Vec<UntrustedProof>)> {
+        let mut groups: BTreeMap<FeedKey, (Vec<Ticket>, Vec<UntrustedProof>)> = BTreeMap::new();
+        for arrived in self.arrived.drain(..) {
+            let Arrived {
+                ticket,
+                proof,
+                weight,
+            } = arrived;
+            self.weights.push(weight);
+            let (tickets, proofs) = groups.entry(ticket.asked.feed).or_default();
+            tickets.push(ticket);
+            proofs.push(proof);
+        }
+        let feeds = &self.feeds;
+        let with_feed =
+            |(key, (tickets, proofs))| Some((feeds.get(&key)?.clone(), tickets, proofs));
+        groups.into_iter().filter_map(with_feed).collect()
+    }
+}
+
+impl Report {
+    /// Completes a report with what became of its commit.
+    pub fn with(mut self, stored: Result<(), StoreError>) -> Self {
+        self.stored = self.stored.and(stored);
+        self
+    }
+}
+
+fn seen(proof: &Proof) -> Verdict {
+    Verdict::Seen {
+        length: proof.head().map_or(0, |head| head.length),
+    }
+}
+
+/// Counts a longer head against the quota; its length, if it does not fit.
+fn over_quota(quota: &mut Option<Quota>, feed: &Feed, proof: &Proof) -> Option<u64> {
+    let (quota, head) = (quota.as_mut()?, proof.head()?);
+    let before = feed.head().map_or(0, |head| head.byte_length);
+    let more = head.byte_length.saturating_sub(before);
+    if more > quota.left {
+        return Some(head.length);
+    }
+    quota.left -= more;
+    None
+}
