@@ -289,14 +289,14 @@ impl Replication {
 
     /// Blocks are missing that the peer has not said it holds: it is asked, unless it says so in a moment.
     fn ask_later(&mut self, id: PeerId, key: &FeedKey, now: Instant) {
-        let known = self
-            .peers
-            .get_mut(&id)
-            .and_then(|peer| peer.feeds.get_mut(key));
-        if let Some(known) = known {
+        let (Some(state), Some(peer)) = (self.feeds.get(key), self.peers.get_mut(&id)) else {
+            return;
+        };
+        peer.slot(id, key, &state.name, &mut self.actions);
+        if let Some(known) = peer.feeds.get_mut(key) {
             known.ask_at.get_or_insert(now + ASK_AFTER);
-            self.wake(now);
         }
+        self.wake(now);
     }
 
     pub(super) fn ask_what_is_held(&mut self, id: PeerId, now: Instant) {

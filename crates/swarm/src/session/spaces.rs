@@ -1,0 +1,193 @@
+//! The spaces this device takes part in: joined, looked up by sessions, left.
+
+use super::event::Observer;
+use super::link::Link;
+use super::lock;
+use super::space::{self, Input};
+use crate::protocol::{Limits, PeerId, Replication, Role, Weight};
+use crate::transport::Transport;
+use crate::wire::feed::Data;
+use cobox_feed::manifest::FeedKey;
+use cobox_feed::set::FeedSet;
+use cobox_keys::access::{AccessSecret, Address};
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+
+/// Control messages that may wait for a space; a connection waits when there are more.
+const INPUTS: usize = 64;
+/// Answers that may wait for a space; their bytes are bounded elsewhere.
+const ANSWERS: usize = 256;
+/// Changes a session may be behind before it looks at all spaces again.
+const CHANGES: usize = 256;
+
+/// One joined space: the door to its task.
+pub struct Space {
+    pub(super) address: Address,
+    pub(super) role: Role,
+    pub(super) secret: AccessSecret,
+    pub(super) set: Arc<FeedSet>,
+    pub(super) inputs: mpsc::Sender<Input>,
+    pub(super) answers: mpsc::Sender<Answer>,
+    pub(super) left: CancellationToken,
+    /// Longest lengths that peers claim, where they are ahead.
+    pub(super) claims: Mutex<HashMap<FeedKey, u64>>,
+}
+
+/// Blocks from a bulk stream.
+pub(super) struct Answer {
+    pub peer: PeerId,
+    pub slot: u64,
+    pub data: Data,
+    pub weight: Weight,
+}
+
+/// A space came or went.
+#[derive(Clone)]
+pub(super) enum Change {
+    Joined(Arc<Space>),
+    Left(Address),
+}
+
+/// What every space's task needs.
+#[derive(Clone)]
+pub(super) struct Surroundings {
+    pub transport: Arc<dyn Transport>,
+    pub observer: Arc<dyn Observer>,
+    pub limits: Limits,
+    /// Where free space is measured for receipts.
+    pub disk: Option<PathBuf>,
+}
+
+/// All joined spaces.
+pub struct Spaces {
+    joined: Mutex<BTreeMap<Address, Arc<Space>>>,
+    changes: broadcast::Sender<Change>,
+    around: Surroundings,
+}
+
+impl Spaces {
+    /// None yet.
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        observer: Arc<dyn Observer>,
+        limits: Limits,
+        disk: Option<PathBuf>,
+    ) -> Self {
+        Self {
+            joined: Mutex::default(),
+            changes: broadcast::channel(CHANGES).0,
+            around: Surroundings {
+                transport,
+                observer,
+                limits,
+                disk,
+            },
+        }
+    }
+
+    /// Takes part at an address; must be called within a tokio runtime. Joined twice with the same set and role: nothing changes.
+    pub fn join(&self, address: Address, role: Role, set: Arc<FeedSet>) {
+        let mut joined = lock(&self.joined);
+        if let Some(before) = joined.get(&address) {
+            if before.role == role && Arc::ptr_eq(&before.set, &set) {
+                return;
+            }
+            before.left.cancel();
+            self.changes.send(Change::Left(address)).ok(); // no session: nobody to tell
+        }
+        let (inputs, inbox) = mpsc::channel(INPUTS);
+        let (answers, answered) = mpsc::channel(ANSWERS);
+        let space = Arc::new(Space {
+            address,
+            role,
+            secret: address.access_secret(),
+            set: set.clone(),
+            inputs,
+            answers,
+            left: CancellationToken::new(),
+            claims: Mutex::default(),
+        });
+        joined.insert(address, space.clone());
+        let events = set.subscribe();
+        let around = self.around.clone();
+        let door = space.clone();
+        tokio::spawn(async move {
+            let limits = around.limits;
+            // Reads certificates and heads: not for a thread that others wait for.
+            let begin = move || Replication::new(address, set, limits);
+            let Ok(replication) = tokio::task::spawn_blocking(begin).await else {
+                return; // the runtime is shutting down
+            };
+            space::run(door, replication, events, inbox, answered, around).await;
+        });
+        self.changes.send(Change::Joined(space)).ok();
+    }
+
+    /// Takes no part any more.
+    pub fn leave(&self, address: &Address) {
+        if let Some(space) = lock(&self.joined).remove(address) {
+            space.left.cancel();
+            self.changes.send(Change::Left(*address)).ok();
+        }
+    }
+
+    /// Leaves all.
+    pub fn leave_all(&self) {
+        let all: Vec<_> = lock(&self.joined).keys().copied().collect();
+        for address in all {
+            self.leave(&address);
+        }
+    }
+
+    /// Addresses and their secrets, for recognising others.
+    pub fn secrets(&self) -> Vec<(Address, AccessSecret)> {
+        let joined = lock(&self.joined);
+        joined
+            .iter()
+            .map(|(address, space)| (*address, space.secret.clone()))
+            .collect()
+    }
+
+    /// The set of feeds at an address, and the lengths that peers claim.
+    pub fn state(&self, address: &Address) -> Option<(Arc<FeedSet>, HashMap<FeedKey, u64>)> {
+        let space = lock(&self.joined).get(address).cloned()?;
+        let claims = lock(&space.claims).clone();
+        Some((space.set.clone(), claims))
+    }
+
+    /// Is this address joined?
+    pub fn contains(&self, address: &Address) -> bool {
+        lock(&self.joined).contains_key(address)
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Space>> {
+        lock(&self.joined).values().cloned().collect()
+    }
+
+    pub(super) fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    pub(super) fn observer(&self) -> &Arc<dyn Observer> {
+        &self.around.observer
+    }
+}
+
+impl Space {
+    /// A message for the space's task; false when the space was left.
+    pub(super) async fn input(&self, input: Input) -> bool {
+        self.inputs.send(input).await.is_ok()
+    }
+}
+
+/// A peer that has proven itself in a space, for [`Input::Connect`].
+pub(super) struct Proven {
+    pub peer: PeerId,
+    pub link: Arc<Link>,
+    /// Our number for the space in that connection.
+    pub channel: u64,
+    pub role: Role,
+}
