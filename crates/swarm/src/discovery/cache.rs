@@ -70,6 +70,17 @@ impl Cache {
         known.iter().map(|k| k.hint.clone()).collect()
     }
 
+    /// Every device, with the addresses it was met at.
+    pub fn devices(&self) -> BTreeMap<PublicKey, Vec<Address>> {
+        let mut devices: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (address, known) in &self.peers {
+            for peer in known {
+                devices.entry(peer.hint.device).or_default().push(*address);
+            }
+        }
+        devices
+    }
+
     /// When a device was last seen at any address, Unix ms.
     pub fn last_seen(&self, device: &PublicKey) -> Option<u64> {
         let all = self.peers.values().flatten();

@@ -4,4 +4,4 @@
 
 pub mod beacon;
 pub mod cache;
-mod packet;
+pub mod packet;

@@ -83,8 +83,8 @@ pub struct Report {
     pub(super) verdicts: Vec<(Ticket, Verdict)>,
     /// Certificates that were part of it.
     pub(super) certificates: Vec<Bytes>,
-    /// Held until then.
-    pub(super) weights: Vec<Weight>,
+    /// Given back with the report, when nothing of it waits any more.
+    _weights: Vec<Weight>,
     /// Whether what was good is durable now.
     pub(super) stored: Result<(), StoreError>,
 }
@@ -119,7 +119,7 @@ impl Job {
         let mut report = Report {
             verdicts,
             certificates: self.certificates,
-            weights: self.weights,
+            _weights: self.weights,
             stored: Ok(()),
         };
         let pending = anything.then(|| set.commit(batch)).transpose();

@@ -62,19 +62,29 @@ enum Ended {
     Closed,
 }
 
-/// Runs a connection to its end; says why it ended.
-pub async fn run(link: Arc<Link>, context: Context) -> String {
-    let ended = live(&link, context).await;
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// in words
+    pub reason: String,
+    /// at least one space was shared
+    pub shared: bool,
+}
+
+/// Runs a connection to its end.
+pub async fn run(link: Arc<Link>, context: Context) -> Outcome {
+    let mut shared = false;
+    let ended = live(&link, context, &mut shared).await;
     let reason = match ended {
         Err(Ended::Closed) | Ok(()) => "closed".to_owned(),
         Err(ended) => ended.to_string(),
     };
     link.close(&reason);
     tracing::debug!(device = %link.device(), reason, "connection ended");
-    reason
+    Outcome { reason, shared }
 }
 
-async fn live(link: &Arc<Link>, context: Context) -> Result<(), Ended> {
+async fn live(link: &Arc<Link>, context: Context, shared: &mut bool) -> Result<(), Ended> {
     let streams = open_control(link);
     let (send, receive) = within(IDLE, streams).await??;
     let mut session = Session::new(link.clone(), context)?;
@@ -83,6 +93,7 @@ async fn live(link: &Arc<Link>, context: Context) -> Result<(), Ended> {
     tasks.spawn(write_frames(send, link.clone()));
     tasks.spawn(read_frames(receive, frames));
     let ended = session.run(&mut incoming, &mut tasks).await;
+    *shared = session.ever_shared;
     session.end().await;
     ended
 }
@@ -137,6 +148,7 @@ struct Session {
     routes: Routes,
     /// The peer's numbers, by space.
     shared: HashMap<Address, u64>,
+    ever_shared: bool,
 }
 
 impl Session {
@@ -155,6 +167,7 @@ impl Session {
             known: HashSet::new(),
             routes: Routes::default(),
             shared: HashMap::new(),
+            ever_shared: false,
             link,
             context,
         })
@@ -396,6 +409,7 @@ impl Session {
         }
         let peer = PeerId(NEXT_PEER.fetch_add(1, Ordering::Relaxed));
         self.shared.insert(space.address, channel);
+        self.ever_shared = true;
         self.link.share(space.address, role);
         let route = Route {
             peer,
@@ -412,9 +426,8 @@ impl Session {
     }
 
     async fn on_leave(&mut self, leave: Leave) {
-        let routes = lock(&self.routes);
-        let address = routes.get(&leave.channel).map(|route| route.space.address);
-        drop(routes);
+        let route = lock(&self.routes).get(&leave.channel).cloned();
+        let address = route.map(|route| route.space.address);
         if let Some(address) = address {
             self.offers.renumber(&address);
             self.part(&address).await;

@@ -12,7 +12,7 @@ mod serve;
 mod space;
 mod spaces;
 
-pub use connection::{Context, run};
+pub use connection::{Context, Outcome, run};
 pub use event::{Observer, SwarmEvent};
 pub use link::Link;
 pub use spaces::Spaces;

@@ -47,7 +47,6 @@ pub(super) enum Input {
 struct Member {
     link: Arc<Link>,
     channel: u64,
-    role: Role,
     overflow: u32,
 }
 
@@ -170,7 +169,6 @@ impl Driver {
         let member = Member {
             link,
             channel,
-            role,
             overflow: 0,
         };
         self.peers.insert(peer, member);

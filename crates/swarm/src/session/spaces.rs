@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Control messages that may wait for a space; a connection waits when there are more.
 const INPUTS: usize = 64;
@@ -66,6 +67,7 @@ pub struct Spaces {
     joined: Mutex<BTreeMap<Address, Arc<Space>>>,
     changes: broadcast::Sender<Change>,
     around: Surroundings,
+    tasks: TaskTracker,
 }
 
 impl Spaces {
@@ -85,6 +87,7 @@ impl Spaces {
                 limits,
                 disk,
             },
+            tasks: TaskTracker::new(),
         }
     }
 
@@ -114,7 +117,7 @@ impl Spaces {
         let events = set.subscribe();
         let around = self.around.clone();
         let door = space.clone();
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             let limits = around.limits;
             // Reads certificates and heads: not for a thread that others wait for.
             let begin = move || Replication::new(address, set, limits);
@@ -140,6 +143,12 @@ impl Spaces {
         for address in all {
             self.leave(&address);
         }
+    }
+
+    /// Waits for the tasks of left spaces; after [`Spaces::leave_all`].
+    pub async fn ended(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
     }
 
     /// Addresses and their secrets, for recognising others.

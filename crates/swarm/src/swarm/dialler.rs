@@ -1,0 +1,231 @@
+//! Whom to dial, and when: at once when somebody is introduced, then with growing pauses.
+
+use crate::transport::Hint;
+use cobox_keys::access::Address;
+use cobox_keys::identity::PublicKey;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// Pause after a first failure.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// Pause after many.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A beacon or another hint of a peer that just failed does not hurry us more often than this.
+const HURRY: Duration = Duration::from_secs(2);
+/// Devices to dial per address.
+const MAX_PER_ADDRESS: usize = 64;
+/// Failures after which a device that only others told of is forgotten.
+const MAX_FAILURES: u32 = 6;
+
+/// Where a hint comes from: how long it is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// An invite, the cache, or the device's own proof: tried for ever.
+    Known,
+    /// A beacon: it is there now.
+    Beacon,
+    /// Another peer's word.
+    Hearsay,
+}
+
+/// Every device worth dialling.
+#[derive(Default)]
+pub(super) struct Dialler {
+    targets: Mutex<HashMap<PublicKey, Target>>,
+    changed: Notify,
+}
+
+struct Target {
+    hint: Hint,
+    addresses: BTreeSet<Address>,
+    due: Instant,
+    tried: Option<Instant>,
+    pause: Duration,
+    failures: u32,
+    kept: bool,
+    /// Being dialled, or connected.
+    busy: bool,
+}
+
+impl Dialler {
+    fn targets(&self) -> MutexGuard<'_, HashMap<PublicKey, Target>> {
+        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Learns of a device; it is dialled at once unless that was just tried.
+    pub fn introduce(&self, address: Address, hint: Hint, source: Source, now: Instant) {
+        let mut targets = self.targets();
+        let crowd = targets
+            .values()
+            .filter(|target| target.addresses.contains(&address));
+        let crowded = source != Source::Known && crowd.count() >= MAX_PER_ADDRESS;
+        if crowded && !targets.contains_key(&hint.device) {
+            return;
+        }
+        let target = targets.entry(hint.device).or_insert_with(|| Target {
+            hint: hint.clone(),
+            addresses: BTreeSet::new(),
+            due: now,
+            tried: None,
+            pause: FIRST_PAUSE,
+            failures: 0,
+            kept: false,
+            busy: false,
+        });
+        let news = target.addresses.insert(address)
+            || hint
+                .addresses
+                .iter()
+                .any(|at| !target.hint.addresses.contains(at));
+        target.hint.prefer(&hint.addresses);
+        target.kept |= source == Source::Known;
+        let hurried = target.tried.is_some_and(|tried| now < tried + HURRY);
+        if source != Source::Hearsay && !hurried || news {
+            (target.due, target.pause) = (now, FIRST_PAUSE);
+        }
+        drop(targets);
+        self.changed.notify_one();
+    }
+
+    /// Forgets an address, and devices known for nothing else.
+    pub fn forget(&self, address: &Address) {
+        self.targets().retain(|_, target| {
+            target.addresses.remove(address);
+            !target.addresses.is_empty() || target.busy
+        });
+    }
+
+    /// Devices to dial now; they count as busy until told otherwise.
+    pub fn take_due(&self, now: Instant, joined: impl Fn(&Address) -> bool) -> Vec<Hint> {
+        let mut due = Vec::new();
+        for target in self.targets().values_mut() {
+            let ready = !target.busy && target.due <= now;
+            if ready && target.addresses.iter().any(&joined) {
+                (target.busy, target.tried) = (true, Some(now));
+                due.push(target.hint.clone());
+            }
+        }
+        due
+    }
+
+    /// When the next is due, if nothing changes.
+    pub fn next_due(&self, joined: impl Fn(&Address) -> bool) -> Option<Instant> {
+        let targets = self.targets();
+        let waiting = targets.values().filter(|target| !target.busy);
+        let useful = waiting.filter(|target| target.addresses.iter().any(&joined));
+        useful.map(|target| target.due).min()
+    }
+
+    /// Resolves when there may be somebody new to dial.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Looks again, as after joining a space.
+    pub fn wake(&self) {
+        self.changed.notify_one();
+    }
+
+    /// A connection is there, whoever dialled.
+    pub fn connected(&self, device: &PublicKey) {
+        if let Some(target) = self.targets().get_mut(device) {
+            target.busy = true;
+        }
+    }
+
+    /// It could not be dialled, or the connection ended. A useful one is sought again at once.
+    pub fn ended(&self, device: &PublicKey, useful: bool, now: Instant) {
+        let mut targets = self.targets();
+        let Some(target) = targets.get_mut(device) else {
+            return;
+        };
+        target.busy = false;
+        if useful {
+            (target.failures, target.pause) = (0, FIRST_PAUSE);
+        } else {
+            target.failures += 1;
+        }
+        target.due = now + jitter(target.pause);
+        target.pause = (target.pause * 2).min(LONGEST_PAUSE);
+        if !target.kept && target.failures >= MAX_FAILURES {
+            targets.remove(device);
+        }
+        drop(targets);
+        self.changed.notify_one();
+    }
+}
+
+/// Between three and five quarters, so that two who lost each other do not meet in the middle for ever.
+fn jitter(pause: Duration) -> Duration {
+    let mut byte = [128];
+    getrandom::fill(&mut byte).ok(); // without randomness: no jitter
+    pause * 3 / 4 + pause * u32::from(byte[0]) / 512
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: Address = Address([1; 32]);
+
+    fn hint(device: u8) -> Hint {
+        Hint {
+            device: PublicKey([device; 32]),
+            addresses: vec![([127, 0, 0, 1], 7000).into()],
+        }
+    }
+
+    fn due(dialler: &Dialler, now: Instant) -> usize {
+        dialler.take_due(now, |address| *address == HERE).len()
+    }
+
+    #[test]
+    fn pauses_grow_and_an_introduction_ends_them() {
+        let (dialler, mut now) = (Dialler::default(), Instant::now());
+        dialler.introduce(HERE, hint(1), Source::Known, now);
+        for _ in 0..12 {
+            assert_eq!(due(&dialler, now), 1);
+            assert_eq!(due(&dialler, now), 0, "busy");
+            dialler.ended(&hint(1).device, false, now);
+            assert_eq!(due(&dialler, now), 0, "pausing");
+            let next = dialler
+                .next_due(|_| true)
+                .expect("known peers are never given up");
+            assert!(next <= now + LONGEST_PAUSE * 5 / 4);
+            now = next;
+        }
+        due(&dialler, now);
+        dialler.ended(&hint(1).device, false, now);
+        assert_eq!(due(&dialler, now + HURRY), 0);
+        dialler.introduce(HERE, hint(1), Source::Beacon, now + HURRY);
+        assert_eq!(due(&dialler, now + HURRY), 1);
+    }
+
+    #[test]
+    fn hearsay_is_given_up() {
+        let (dialler, mut now) = (Dialler::default(), Instant::now());
+        dialler.introduce(HERE, hint(1), Source::Hearsay, now);
+        for _ in 0..MAX_FAILURES {
+            assert_eq!(due(&dialler, now), 1);
+            dialler.ended(&hint(1).device, false, now);
+            now += LONGEST_PAUSE * 2;
+        }
+        assert_eq!(due(&dialler, now), 0);
+        for device in 0..200 {
+            dialler.introduce(HERE, hint(device), Source::Hearsay, now);
+        }
+        assert_eq!(due(&dialler, now), MAX_PER_ADDRESS);
+    }
+
+    #[test]
+    fn nobody_is_dialled_for_a_space_that_is_not_joined() {
+        let (dialler, now) = (Dialler::default(), Instant::now());
+        dialler.introduce(Address([2; 32]), hint(1), Source::Known, now);
+        assert_eq!(due(&dialler, now), 0);
+        dialler.introduce(HERE, hint(1), Source::Known, now);
+        dialler.forget(&Address([2; 32]));
+        assert_eq!(due(&dialler, now), 1);
+    }
+}
