@@ -11,6 +11,9 @@ from measure import live, sources
 from measure.bench import Benchmark, Meter, Target
 from measure.systems.plain import Restic, dd
 
+# As many as CoBox uses for blocks.
+STREAMS = "4"
+
 
 def check(problem):
     """A system that lost or changed a byte has no figures."""
@@ -163,7 +166,8 @@ def sync_iroh(run):
     ticket = receiver.line(30)
     run.settle()
     before = run.wire.bytes()
-    done = run.a.run([program, "send", ticket, str(size)], run.path("sender"), run.limit(120))
+    words = [program, "send", ticket, str(size), STREAMS]
+    done = run.a.run(words, run.path("sender"), run.limit(120))
     wire = run.wire.bytes() - before
     seconds = float(done.output)
     figures = {"seconds": seconds, "cpu": done.cpu + receiver.cpu(), "wire": wire}
