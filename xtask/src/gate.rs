@@ -1,6 +1,6 @@
 //! The gate: format, lints, all tests, one count at the end.
 
-use crate::run::{command, ensure, root, run};
+use crate::run::{command, ensure, install_npm, run};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
@@ -39,17 +39,7 @@ pub fn test(quick: bool) -> Result<(), String> {
 /// Tools and packages the tests use, from Debian and npm, by name.
 fn prepare() -> Result<(), String> {
     ensure(&[("node", "nodejs"), ("npm", "npm"), ("cc", "gcc")])?;
-    let interop = root().join("interop");
-    let installed = interop.join("node_modules/.package-lock.json");
-    let lock = interop.join("package-lock.json");
-    if modified(&installed) < modified(&lock) || !installed.exists() {
-        run(command("npm", &["ci", "--no-audit", "--no-fund"]).current_dir(&interop))?;
-    }
-    Ok(())
-}
-
-fn modified(path: &std::path::Path) -> Option<std::time::SystemTime> {
-    path.metadata().and_then(|data| data.modified()).ok()
+    install_npm("interop")
 }
 
 #[derive(Default)]

@@ -1,7 +1,8 @@
 //! Running other programs, with the command shown and failures named.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
 /// Root folder of the project.
 pub fn root() -> PathBuf {
@@ -54,6 +55,21 @@ pub fn ensure(wanted: &[(&str, &str)]) -> Result<(), String> {
     run(install
         .args(&missing)
         .env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// Installs what a folder's lock file names from npm, unless that was done since the file last changed.
+pub fn install_npm(folder: &str) -> Result<(), String> {
+    let folder = root().join(folder);
+    let installed = folder.join("node_modules/.package-lock.json");
+    let lock = folder.join("package-lock.json");
+    if installed.exists() && modified(&installed) >= modified(&lock) {
+        return Ok(());
+    }
+    run(command("npm", &["ci", "--no-audit", "--no-fund"]).current_dir(folder))
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|data| data.modified()).ok()
 }
 
 fn shown(command: &Command) -> String {
