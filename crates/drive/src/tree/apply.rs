@@ -144,6 +144,7 @@ fn apply_record(
         let chain = batch.ancestors(id)?;
         batch.tell(id, &chain)?;
     }
+    batch.count_again(id)?;
     let replaced = batch
         .node_mut(id)?
         .apply(record, context.stamp, &context.clock);
@@ -158,6 +159,7 @@ fn apply_record(
     }
     let chain = batch.ancestors(id)?;
     batch.tell(id, &chain)?;
+    batch.count_above(&chain)?;
     survive(batch, record, &chain, context)?;
     review(batch, id, &chain)
 }
@@ -300,7 +302,7 @@ pub(super) fn mark_below(batch: &mut Batch<'_>, top: NodeId) -> Result<(), ViewE
 }
 
 /// Nodes whose winning place is in this folder, whatever their life.
-fn children(batch: &mut Batch<'_>, folder: NodeId) -> Result<Vec<NodeId>, ViewError> {
+pub(super) fn children(batch: &mut Batch<'_>, folder: NodeId) -> Result<Vec<NodeId>, ViewError> {
     let mut found = BTreeSet::new();
     scan(&*batch.rows, CHILDREN, &folder.0, |key, _| {
         found.insert(node_at(key, 32)?);
@@ -331,6 +333,7 @@ fn relink(batch: &mut Batch<'_>, moved: NodeId) -> Result<(), ViewError> {
         return Ok(());
     }
     for id in before.symmetric_difference(&now) {
+        batch.unsettled.folder(*id);
         match now.contains(id) {
             true => batch.rows.put(LOOPS, &id.0, &[])?,
             false => batch.rows.delete(LOOPS, &id.0)?,
@@ -346,6 +349,7 @@ fn relink(batch: &mut Batch<'_>, moved: NodeId) -> Result<(), ViewError> {
 fn remark(batch: &mut Batch<'_>, before: BTreeSet<NodeId>, moved: NodeId) -> Result<(), ViewError> {
     for start in before.into_iter().chain(batch.loops.clone()).chain([moved]) {
         for folder in batch.ancestors(start)?.into_iter().chain([start]) {
+            batch.unsettled.folder(folder);
             if batch.node(folder)?.is_some_and(Node::is_deleted) {
                 mark_below(batch, folder)?;
             }

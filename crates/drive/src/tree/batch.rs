@@ -1,11 +1,12 @@
 //! Rows while commits are being applied: nodes read once and written once, and what there is to tell.
 
 use super::rows::*;
+use super::sums::Unsettled;
 use super::{DrivePath, MAX_WALK};
 use crate::merge::Node;
 use crate::record::NodeId;
 use crate::version::{Clock, WriterTag};
-use cobox_view::kv::{ReadRows, Rows, ViewError};
+use cobox_view::kv::{Rows, ViewError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Above this many paths, folders are told instead.
@@ -70,6 +71,7 @@ pub(super) struct Batch<'a> {
     nodes: HashMap<NodeId, Option<Cached>>,
     pub loops: BTreeSet<NodeId>,
     pub outcome: Outcome,
+    pub unsettled: Unsettled,
 }
 
 impl<'a> Batch<'a> {
@@ -85,6 +87,7 @@ impl<'a> Batch<'a> {
             nodes: HashMap::new(),
             loops,
             outcome: Outcome::default(),
+            unsettled: Unsettled::default(),
         })
     }
 
@@ -220,21 +223,17 @@ impl<'a> Batch<'a> {
 
     /// Writes everything, when no more commits follow.
     pub fn finish(&mut self) -> Result<(), ViewError> {
+        self.settle_sums()?;
         self.flush()
     }
 
     /// The rows were changed behind the cache.
     pub fn forget(&mut self) -> Result<(), ViewError> {
         self.nodes.clear();
+        self.unsettled = Unsettled::default();
         self.dirty_writers.clear();
         self.loops = super::ask::loops(&*self.rows)?;
         self.writers = super::ask::writer_rows(&*self.rows)?;
         Ok(())
-    }
-
-    /// Rows as they would be after `flush`, for questions that need a whole picture.
-    pub fn picture(&mut self) -> Result<&dyn ReadRows, ViewError> {
-        self.flush()?;
-        Ok(&*self.rows)
     }
 }

@@ -18,6 +18,7 @@
 //! | `tree.refused` | number | who, why |
 //! | `tree.meta` | word | settings of these rows |
 
+use super::sums::{Sum, SumRow};
 use crate::merge::{Head, Node, Stamp};
 use crate::path::Name;
 use crate::record::{NodeId, Reader, RecordError, Write, Writer};
@@ -466,5 +467,37 @@ pub(super) fn encode_pair(a: u64, b: u64) -> Vec<u8> {
 pub(super) fn decode_pair(bytes: &[u8]) -> Result<(u64, u64), ViewError> {
     let mut input = Reader::new(bytes, "row");
     let mut read = || Ok((input.uint()?, input.uint()?));
+    read().map_err(damaged)
+}
+
+pub(super) fn encode_sum(row: &SumRow) -> Vec<u8> {
+    let mut out = Writer::default();
+    for sum in [row.below, row.shown] {
+        [sum.files, sum.folders, sum.bytes]
+            .into_iter()
+            .for_each(|number| out.uint(number));
+    }
+    out.bytes(row.counted_in.as_ref().map_or(&[][..], |id| &id.0));
+    out.0
+}
+
+pub(super) fn decode_sum(bytes: &[u8]) -> Result<SumRow, ViewError> {
+    let mut input = Reader::new(bytes, "row");
+    let mut sum = |input: &mut Reader<'_>| {
+        Ok(Sum {
+            files: input.uint()?,
+            folders: input.uint()?,
+            bytes: input.uint()?,
+        })
+    };
+    let mut read = || {
+        let (below, shown) = (sum(&mut input)?, sum(&mut input)?);
+        let counted_in = input.bytes()?.try_into().ok().map(NodeId);
+        Ok(SumRow {
+            below,
+            shown,
+            counted_in,
+        })
+    };
     read().map_err(damaged)
 }

@@ -4,3 +4,4 @@ mod basics;
 mod convergence;
 mod model;
 mod peers;
+mod speed;
