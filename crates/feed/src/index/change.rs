@@ -2,12 +2,44 @@
 
 use super::extent::Extent;
 use super::rows::DraftPlace;
-use super::space::Change;
+use crate::manifest::{FeedKey, Manifest};
 use crate::segment::body::{BlocksMeta, HeadBody, decode_draft};
 use crate::segment::log::Place;
 use crate::segment::record::{Kind, RECORD_LEN};
+use crate::tree::{Head, Node};
 use bytes::Bytes;
 use std::ops::Range;
+
+/// What a committed record changes.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// Blocks and nodes became readable.
+    Blocks {
+        /// Which feed.
+        feed: FeedKey,
+        /// Number of the first block.
+        first: u64,
+        /// Where they are; may be empty when only nodes were learnt.
+        extent: Extent,
+        /// Nodes.
+        nodes: Vec<Node>,
+    },
+    /// A longer head.
+    Head {
+        /// Which feed.
+        feed: FeedKey,
+        /// Tag of its admission.
+        kind: u8,
+        /// The head.
+        head: Head,
+        /// The manifest, if new.
+        manifest: Option<Manifest>,
+    },
+    /// A certificate, with its digest and order of arrival.
+    Certificate([u8; 16], u64, Bytes),
+    /// A draft, or none under this id any more.
+    Draft([u8; 16], Option<DraftPlace>),
+}
 
 /// Name of a certificate: a short hash of its bytes.
 pub(crate) fn digest(certificate: &[u8]) -> [u8; 16] {

@@ -3,6 +3,7 @@
 //! Three layers, newest first: the top overlay, an overlay that is being written to the table file, the table file.
 //! A whole commit becomes visible in one step.
 
+use super::change::Change;
 use super::extent::Extent;
 use super::overlay::Overlay;
 use super::rows::{DraftPlace, FeedRow};
@@ -16,37 +17,6 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Arc, RwLock};
-
-/// What a committed record changes.
-#[derive(Clone, Debug)]
-pub(crate) enum Change {
-    /// Blocks and nodes became readable.
-    Blocks {
-        /// Which feed.
-        feed: FeedKey,
-        /// Number of the first block.
-        first: u64,
-        /// Where they are; may be empty when only nodes were learnt.
-        extent: Extent,
-        /// Nodes.
-        nodes: Vec<Node>,
-    },
-    /// A longer head.
-    Head {
-        /// Which feed.
-        feed: FeedKey,
-        /// Tag of its admission.
-        kind: u8,
-        /// The head.
-        head: Head,
-        /// The manifest, if new.
-        manifest: Option<Manifest>,
-    },
-    /// A certificate, with its digest and order of arrival.
-    Certificate([u8; 16], u64, Bytes),
-    /// A draft, or none under this id any more.
-    Draft([u8; 16], Option<DraftPlace>),
-}
 
 /// State of one space.
 #[derive(Debug)]

@@ -4,4 +4,5 @@ mod crash;
 mod damage;
 mod failing;
 mod index;
+mod model;
 mod world;

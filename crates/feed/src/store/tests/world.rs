@@ -154,7 +154,7 @@ impl Model {
     pub(super) fn act(&mut self, act: &Act) {
         match act {
             Act::Append(feeds) => {
-                for (seed, sizes) in feeds {
+                for (seed, sizes) in feeds.iter().filter(|(_, sizes)| !sizes.is_empty()) {
                     let feed = self.feeds.entry(pair(*seed).manifest().key()).or_default();
                     for size in sizes {
                         feed.insert(feed.len() as u64, block(*seed, *size as u64, *size));
