@@ -27,11 +27,6 @@ pub enum SpaceError {
     /// Read-only member.
     #[error("you can read this space but not write to it")]
     ReadOnly,
-    /// This home is an older copy of one that went on writing elsewhere.
-    #[error(
-        "this home is an older copy of one that went on elsewhere: nothing is lost, but it must be started anew before it writes again"
-    )]
-    Superseded,
     /// A message that does not fit into one block.
     #[error("the message is {0} bytes long; at most {1} fit")]
     MessageTooLong(usize, usize),

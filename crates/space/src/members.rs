@@ -64,7 +64,11 @@ pub(crate) fn members(me: &PublicKey, known: &Known) -> Vec<Member> {
 fn member(me: &PublicKey, person: PublicKey, writers: &[&WriterInfo], known: &Known) -> Member {
     let devices = |writer: &&WriterInfo| {
         let claim = &writer.claim;
-        (claim.device, claim.device_name.clone(), hex(&writer.tag))
+        (
+            claim.device,
+            claim.device_name.clone(),
+            tag_text(&writer.tag),
+        )
     };
     let is_me = person == *me;
     let online = |writer: &&WriterInfo| known.online.contains(&writer.claim.device);
@@ -88,7 +92,8 @@ fn member(me: &PublicKey, person: PublicKey, writers: &[&WriterInfo], known: &Kn
     }
 }
 
-fn hex(tag: &WriterTag) -> String {
+/// 16 hex digits.
+pub(crate) fn tag_text(tag: &WriterTag) -> String {
     tag.0.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

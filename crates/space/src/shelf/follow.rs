@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use cobox_drive::tree::Changed;
+use cobox_feed::manifest::FeedKey;
 use cobox_feed::set::Event;
 use cobox_keys::access::Address;
 use cobox_swarm::swarm::SwarmEvent;
@@ -15,11 +16,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::start::blocking;
-use super::{Inner, ShelfEvent, read};
+use super::{Begun, Inner, ShelfEvent, read};
 use crate::error::SpaceError;
 use crate::log::types::{PeerAbout, SpaceAbout};
 use crate::log::{Content, Logged, now_ms};
-use crate::space::{Pin, Space};
+use crate::space::{Pin, Space, refusal_of};
 
 /// New certificates come in threes and in crowds: they are repeated together.
 const REPEAT_AFTER: Duration = Duration::from_secs(2);
@@ -94,7 +95,7 @@ impl Inner {
         open.spaces.get(address).map(|(space, _)| Arc::clone(space))
     }
 
-    async fn on_swarm(&self, event: SwarmEvent) {
+    async fn on_swarm(self: Arc<Self>, event: SwarmEvent) {
         match event {
             SwarmEvent::Connected { device, address } => {
                 self.meet(&address, device);
@@ -119,7 +120,9 @@ impl Inner {
             }
             SwarmEvent::Refused {
                 address, reason, ..
-            } => self.refuse(address, reason),
+            }
+            | SwarmEvent::StoreFailed { address, reason } => self.refuse(address, reason),
+            SwarmEvent::OwnFeedAhead { address, feed, .. } => self.on_older(address, feed).await,
             _ => {}
         }
     }
@@ -135,6 +138,22 @@ impl Inner {
             space.refuse(&reason);
         }
         self.say(ShelfEvent::Refused { address, reason });
+    }
+
+    /// This home is an older state of itself.
+    async fn on_older(self: Arc<Self>, address: Address, feed: FeedKey) {
+        let inner = Arc::clone(&self);
+        let begun = blocking(move || inner.begin_anew(address, &feed)).await;
+        let reason = match begun {
+            Ok(Begun::Before) => return,
+            Ok(Begun::Now) => "this home is an older copy of one that went on elsewhere: what is \
+                               written from now on goes into new feeds, and nothing is lost"
+                .to_owned(),
+            Err(error) => format!("this home is an older copy of one that went on: {error}"),
+        };
+        self.refuse(address, reason);
+        let path = String::new();
+        self.say(ShelfEvent::Changed { address, path });
     }
 
     /// A peer has nothing newer: if that is still older than our invite, say so.
@@ -201,8 +220,8 @@ impl Ears {
             }),
             Ok(Changed::Conflicts) => inner.say(ShelfEvent::Conflicts { address }),
             Ok(Changed::Refused { writer, reason }) => {
-                let who: String = writer.0.iter().map(|byte| format!("{byte:02x}")).collect();
-                inner.refuse(address, format!("writer {who}: {reason}"));
+                let reason = refusal_of(&writer, &reason);
+                inner.say(ShelfEvent::Refused { address, reason });
             }
             // Its messages, which may have come earlier, count from now on.
             Ok(Changed::Writer(_)) => self.look_again().await?,

@@ -13,6 +13,7 @@ pub use start::{ShelfOptions, TransportFactory};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use cobox_feed::manifest::FeedKey;
 use cobox_feed::store::Store;
 use cobox_keys::access::{Address, EncryptionKey, SpaceRoot};
 use cobox_keys::certificate::{admin_certificate, epoch_certificate};
@@ -131,6 +132,12 @@ struct Open {
     replicas: BTreeMap<Address, Arc<Replica>>,
     /// What could not be opened, with the reason.
     failed: BTreeMap<Address, String>,
+}
+
+/// Whether the device began anew for what was just heard.
+enum Begun {
+    Now,
+    Before,
 }
 
 impl Shelf {
@@ -465,17 +472,49 @@ impl Inner {
 
     /// From now on the space is found here, heard and served.
     fn take_part(self: &Arc<Self>, space: Space, hints: &[String]) -> Arc<Space> {
-        let (address, space) = (space.address(), Arc::new(space));
+        let space = self.put_up(space);
         let _runtime = self.runtime.enter();
-        let following = follow::space(self, &space);
-        self.ground
-            .swarm
-            .join(address, Role::Member, Arc::clone(space.set()));
-        write(&self.open)
-            .spaces
-            .insert(address, (Arc::clone(&space), following));
-        self.introduce(address, hints);
+        let set = Arc::clone(space.set());
+        self.ground.swarm.join(space.address(), Role::Member, set);
+        self.introduce(space.address(), hints);
         space
+    }
+
+    /// From now on this is the space of its address.
+    fn put_up(self: &Arc<Self>, space: Space) -> Arc<Space> {
+        let space = Arc::new(space);
+        let following = follow::space(self, &space);
+        let kept = (Arc::clone(&space), following);
+        write(&self.open).spaces.insert(space.address(), kept);
+        space
+    }
+
+    /// A peer has more of a feed of ours than we do: this home was put back from an older state, and
+    /// its twin may still be writing. All our feeds are left as they are; new ones are taken up under
+    /// new keys. Our key on the network follows at the next start.
+    fn begin_anew(self: &Arc<Self>, address: Address, feed: &FeedKey) -> Result<Begun, SpaceError> {
+        let _one = lock(&self.changing);
+        let spaces: Vec<_> = {
+            let open = read(&self.open);
+            open.spaces
+                .values()
+                .map(|(space, _)| Arc::clone(space))
+                .collect()
+        };
+        let is_ours = |space: &Arc<Space>| space.address() == address && space.signs(feed);
+        if !spaces.iter().any(is_ours) {
+            return Ok(Begun::Before);
+        }
+        spaces.iter().for_each(|space| space.retire());
+        let device = start::begin_device(&self.home)?;
+        *lock(&self.ground.device) = Arc::new(device);
+        for space in spaces.iter().filter(|space| space.writable()) {
+            let renewed = self.put_up(space.renew(&self.ground, &self.device_name())?);
+            let person = read(&self.person).clone();
+            person.map_or(Ok(()), |person| renewed.tell_name(&person))?;
+            renewed.repeat_certificates()?;
+        }
+        Ok(Begun::Now)
     }
 
     /// Hints are advice from others: what does not parse is passed over.

@@ -92,13 +92,14 @@ impl Shelf {
         network.cache = Some(place.home.peers());
         network.lan = options.lan;
         network.quota = options.quota;
+        network.free = Some(place.home.store());
         let swarm = Swarm::start(transport(pair).await?, network).await;
         let inner = Arc::new(Inner {
             home: place.home,
             store: place.store,
             ground: Ground {
                 identity: Arc::new(place.identity),
-                device: Arc::new(place.device),
+                device: Mutex::new(Arc::new(place.device)),
                 device_key,
                 swarm,
                 names: Arc::new(NameBook::default()),
@@ -196,7 +197,7 @@ fn has_own_feeds(store: &Store, registry: &Registry) -> bool {
 
 /// New keys for a new place: what was written under the old ones stays readable as the same person's,
 /// and nothing that is written from now on can contradict what the original goes on writing.
-fn begin_device(home: &Home) -> Result<Device, SpaceError> {
+pub(super) fn begin_device(home: &Home) -> Result<Device, SpaceError> {
     let device = Device::generate();
     home.save_device(&device)?;
     Ok(device)

@@ -10,21 +10,22 @@ mod pin;
 
 pub(crate) use name::{NameBook, clean_name};
 pub(crate) use open::Ground;
+use open::Tables;
 pub(crate) use pin::Pin;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cobox_drive::drive::Drive;
-use cobox_drive::tree::Changed;
+use cobox_drive::tree::{Changed, Tree};
+use cobox_drive::version::WriterTag;
+use cobox_feed::manifest::FeedKey;
 use cobox_feed::set::FeedSet;
 use cobox_keys::access::{Address, SpaceRoot};
 use cobox_keys::identity::{Identity, PublicKey};
 use cobox_keys::invite::{Grant, Invite, PinnedHead};
 use cobox_swarm::swarm::Swarm;
-use cobox_view::indexer::Indexer;
-use cobox_view::kv::Database;
 use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
@@ -48,16 +49,12 @@ pub struct Space {
     certificates: Vec<Vec<u8>>,
     identity: Arc<Identity>,
     set: Arc<FeedSet>,
-    db: Database,
-    indexer: Arc<Indexer>,
+    tables: Tables,
     drive: Arc<Drive>,
     log: Log,
     swarm: Swarm,
     names: Arc<NameBook>,
-    changed: broadcast::Sender<Changed>,
-    logged: broadcast::Sender<Logged>,
     writable: bool,
-    superseded: AtomicBool,
     /// Unix ms; 0 is never.
     last_sync: AtomicU64,
     pinned: Mutex<Option<PinnedHead>>,
@@ -91,7 +88,7 @@ impl Space {
         }
         let before = self.name();
         self.names.claim(self.address, &name)?;
-        let told = self.tell(&SpaceAbout { name });
+        let told = self.log.tell(&SpaceAbout { name });
         if told.is_err() {
             self.names.learn(self.address, &before);
         }
@@ -148,7 +145,7 @@ impl Space {
     pub fn invite(&self, recipient: &PublicKey) -> Result<String, SpaceError> {
         if self.writable() {
             let public_key = *recipient;
-            self.tell(&SpaceInvite { public_key })?;
+            self.log.tell(&SpaceInvite { public_key })?;
         }
         let head = self
             .drive
@@ -174,25 +171,25 @@ impl Space {
 
     /// May we write?
     pub fn writable(&self) -> bool {
-        self.writable && !self.superseded.load(Ordering::Acquire)
+        self.writable
     }
 
-    /// Refusals kept by the network, newest first, in words; and whether what the invite promised is
-    /// still missing.
+    /// Refusals kept by the drive and the network, in words; before them whether what the invite
+    /// promised is still missing.
     pub fn refusals(&self) -> Vec<String> {
-        let behind = match self.pin() {
-            Some(Pin::Behind(reason)) => Some(reason),
-            Some(Pin::Reached) | None => None,
-        };
-        let refused = lock(&self.refused);
-        let mut all: Vec<_> = behind.into_iter().collect();
-        all.extend(
-            refused
-                .iter()
-                .filter(|reason| !all.contains(reason))
-                .cloned()
-                .collect::<Vec<_>>(),
-        );
+        let mut all = Vec::new();
+        if let Some(Pin::Behind(reason)) = self.pin() {
+            all.push(reason);
+        }
+        all.extend(lock(&self.refused).iter().cloned());
+        // Rows that cannot be read are being made anew; their refusals come again with them.
+        let drive = self
+            .tables
+            .db
+            .snapshot()
+            .and_then(|rows| Tree(&rows).refusals());
+        let drive = drive.unwrap_or_default().into_iter();
+        all.extend(drive.map(|(writer, reason)| refusal_of(&writer, &reason)));
         all
     }
 
@@ -237,19 +234,12 @@ impl Space {
 
     /// Files and names as they change, after their rows are committed.
     pub fn changes(&self) -> broadcast::Receiver<Changed> {
-        self.changed.subscribe()
+        self.tables.changed.subscribe()
     }
 
     /// Messages as they come, after their rows are committed.
     pub fn messages(&self) -> broadcast::Receiver<Logged> {
-        self.logged.subscribe()
-    }
-
-    fn tell<C: Content>(&self, content: &C) -> Result<(), SpaceError> {
-        match self.superseded.load(Ordering::Acquire) {
-            true => Err(SpaceError::Superseded),
-            false => self.log.tell(content),
-        }
+        self.tables.logged.subscribe()
     }
 
     fn online(&self) -> BTreeSet<PublicKey> {
@@ -304,7 +294,7 @@ impl Space {
         if told.and_then(|message| message.read()) == Some(PeerAbout { name: name.into() }) {
             return Ok(());
         }
-        self.tell(&PeerAbout { name: name.into() })
+        self.log.tell(&PeerAbout { name: name.into() })
     }
 
     /// Repeats in our log the certificates that it does not have yet, so that one feed leads to all.
@@ -325,7 +315,7 @@ impl Space {
             .map(|one| one.to_vec())
             .collect();
         for part in Certificates::in_parts(&news, MAX_CONTENT) {
-            self.tell(&part)?;
+            self.log.tell(&part)?;
             known.extend(part.certificates.iter().map(|one| fingerprint(one)));
         }
         Ok(())
@@ -377,16 +367,30 @@ impl Space {
         lock(&self.pinned).clone()
     }
 
-    /// No more writing in this run: another life of this device went on elsewhere.
-    pub(crate) fn supersede(&self) {
-        self.superseded.store(true, Ordering::Release);
+    /// Signs no more with the writer we have: its feeds went on elsewhere.
+    pub(crate) fn retire(&self) {
+        let feeds = self.set.feeds();
+        feeds
+            .iter()
+            .filter(|feed| feed.is_own())
+            .for_each(|feed| feed.retire());
+    }
+
+    /// Whether one of our feeds is still ours to sign.
+    pub(crate) fn signs(&self, feed: &FeedKey) -> bool {
+        self.set.feed(feed).is_some_and(|feed| feed.is_own())
     }
 
     /// Views applied, durable, stopped.
     pub(crate) fn stop(&self) -> Result<(), SpaceError> {
-        self.indexer.stop()?;
-        Ok(self.db.flush()?)
+        self.tables.indexer.stop()?;
+        Ok(self.tables.db.flush()?)
     }
+}
+
+/// What was refused of a writer, in words.
+pub(crate) fn refusal_of(writer: &WriterTag, reason: &str) -> String {
+    format!("writer {}: {reason}", members::tag_text(writer))
 }
 
 /// The name told in a message, if it can be one.

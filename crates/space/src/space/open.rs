@@ -1,11 +1,11 @@
 //! Putting a space together: feeds, own writer, tables, views, drive, log.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use cobox_drive::drive::{Drive, Parts};
-use cobox_drive::tree::TreeView;
+use cobox_drive::tree::{Changed, TreeView};
 use cobox_feed::set::{Batch, FeedSet};
 use cobox_keys::access::{Address, ReadKey};
 use cobox_keys::cipher::BlockKey;
@@ -18,10 +18,10 @@ use cobox_view::kv::Database;
 use tokio::sync::broadcast;
 
 use super::own::{Own, Writer};
-use super::{NameBook, Space};
+use super::{NameBook, Space, lock};
 use crate::error::SpaceError;
 use crate::home::{Device, SpaceEntry};
-use crate::log::{self, Log, LogView};
+use crate::log::{self, Log, LogView, Logged};
 
 /// Events kept for a slow listener; one that lags looks at the state again.
 const EVENTS: usize = 1024;
@@ -29,10 +29,21 @@ const EVENTS: usize = 1024;
 /// What all spaces on this machine stand on.
 pub(crate) struct Ground {
     pub identity: Arc<Identity>,
-    pub device: Arc<Device>,
+    /// In this life of the store; see [`Space::renew`].
+    pub device: Mutex<Arc<Device>>,
+    /// Our key on the network, in this run.
     pub device_key: PublicKey,
     pub swarm: Swarm,
     pub names: Arc<NameBook>,
+}
+
+/// A space's rows and who keeps them up to date.
+#[derive(Clone)]
+pub(super) struct Tables {
+    pub db: Database,
+    pub indexer: Arc<Indexer>,
+    pub changed: broadcast::Sender<Changed>,
+    pub logged: broadcast::Sender<Logged>,
 }
 
 impl Space {
@@ -51,56 +62,22 @@ impl Space {
         device_name: &str,
     ) -> Result<Self, SpaceError> {
         keep_certificates(&set, &entry.certificates)?;
-        let (read_key, own) = match &entry.grant {
-            Grant::Read(key) => (key.clone(), None),
-            Grant::Write(key) => {
-                let writer = Writer {
-                    address,
-                    identity: &ground.identity,
-                    device: &ground.device,
-                    device_key: ground.device_key,
-                    device_name,
-                };
-                (key.read_key(), writer.take_up(&set, key)?)
-            }
-        };
-        let db = Database::open(views, views_key(&ground.identity, &address))?;
-        let (changed, logged) = (broadcast::channel(EVENTS).0, broadcast::channel(EVENTS).0);
-        let tree = TreeView::new(address, read_key.clone(), Arc::clone(&set), changed.clone());
-        let identity = Arc::clone(&ground.identity);
-        let messages = LogView::new(address, read_key.clone(), identity, logged.clone());
-        let kinds = vec![FeedKind::Metadata as u8, FeedKind::Log as u8];
-        let views: Vec<Box<dyn View>> = vec![Box::new(tree), Box::new(messages)];
-        let indexer = Indexer::start(db.clone(), Arc::clone(&set), kinds, views)?;
-        let indexer = Arc::new(indexer);
-        let writable = own.is_some();
-        let (own_drive, own_log) = own.map(|Own { drive, log }| (drive, log)).unzip();
-        let drive = Drive::open(Parts {
-            address,
-            set: Arc::clone(&set),
-            db: db.clone(),
-            indexer: Arc::clone(&indexer),
-            read_key: read_key.clone(),
-            own: own_drive,
-            changed: changed.clone(),
-        })?;
-        let log = open_log(ground, address, &set, &db, &indexer, read_key, own_log);
+        // Before the indexer, so that it finds the claims with the rest.
+        let own = take_up(ground, address, &entry.grant, &set, device_name)?;
+        let tables = Tables::open(ground, address, &entry.grant, &set, views)?;
+        let hands = Hands::new(ground, address, &entry.grant, &set, &tables, own)?;
         Ok(Self {
             address,
             grant: entry.grant.clone(),
             certificates: entry.certificates.clone(),
             identity: Arc::clone(&ground.identity),
             set,
-            db,
-            indexer,
-            drive: Arc::new(drive),
-            log,
+            tables,
+            drive: hands.drive,
+            log: hands.log,
             swarm: ground.swarm.clone(),
             names: Arc::clone(&ground.names),
-            changed,
-            logged,
-            writable,
-            superseded: AtomicBool::new(false),
+            writable: hands.writable,
             last_sync: AtomicU64::new(entry.last_sync.unwrap_or(0)),
             pinned: Mutex::new(entry.pinned.clone()),
             refused: Mutex::default(),
@@ -108,26 +85,133 @@ impl Space {
             repeated: Mutex::default(),
         })
     }
+
+    /// The same space with a new writer, for a device that begins anew: the old feeds are signed no
+    /// more, new ones are taken up. Whoever holds the old one can go on reading.
+    ///
+    /// # Errors
+    ///
+    /// `Store`, `View` or `Drive`.
+    pub(crate) fn renew(&self, ground: &Ground, device_name: &str) -> Result<Self, SpaceError> {
+        let (address, set) = (self.address, &self.set);
+        let own = take_up(ground, address, &self.grant, set, device_name)?;
+        let hands = Hands::new(ground, address, &self.grant, set, &self.tables, own)?;
+        Ok(Self {
+            address,
+            grant: self.grant.clone(),
+            certificates: self.certificates.clone(),
+            identity: Arc::clone(&self.identity),
+            set: Arc::clone(set),
+            tables: self.tables.clone(),
+            drive: hands.drive,
+            log: hands.log,
+            swarm: self.swarm.clone(),
+            names: Arc::clone(&self.names),
+            writable: hands.writable,
+            last_sync: AtomicU64::new(self.last_sync().unwrap_or(0)),
+            pinned: Mutex::new(self.pinned()),
+            refused: Mutex::new(lock(&self.refused).clone()),
+            met: Mutex::new(lock(&self.met).clone()),
+            repeated: Mutex::default(),
+        })
+    }
 }
 
-fn open_log(
+/// Our writer in the space, if we may have one.
+fn take_up(
     ground: &Ground,
     address: Address,
-    set: &Arc<FeedSet>,
-    db: &Database,
-    indexer: &Arc<Indexer>,
-    read_key: ReadKey,
-    own: Option<Arc<cobox_feed::feed::Feed>>,
-) -> Log {
-    Log::open(log::Parts {
+    grant: &Grant,
+    set: &FeedSet,
+    device_name: &str,
+) -> Result<Option<Own>, SpaceError> {
+    let Grant::Write(key) = grant else {
+        return Ok(None);
+    };
+    let device = Arc::clone(&lock(&ground.device));
+    let writer = Writer {
         address,
-        set: Arc::clone(set),
-        db: db.clone(),
-        indexer: Arc::clone(indexer),
-        read_key,
-        identity: Arc::clone(&ground.identity),
-        own,
-    })
+        identity: &ground.identity,
+        device: &device,
+        device_name,
+    };
+    writer.take_up(set, key)
+}
+
+impl Tables {
+    fn open(
+        ground: &Ground,
+        address: Address,
+        grant: &Grant,
+        set: &Arc<FeedSet>,
+        views: &Path,
+    ) -> Result<Self, SpaceError> {
+        let db = Database::open(views, views_key(&ground.identity, &address))?;
+        let (changed, logged) = (broadcast::channel(EVENTS).0, broadcast::channel(EVENTS).0);
+        let (read_key, identity) = (read_key(grant), Arc::clone(&ground.identity));
+        let tree = TreeView::new(address, read_key.clone(), Arc::clone(set), changed.clone());
+        let messages = LogView::new(address, read_key, identity, logged.clone());
+        let kinds = vec![FeedKind::Metadata as u8, FeedKind::Log as u8];
+        let views: Vec<Box<dyn View>> = vec![Box::new(tree), Box::new(messages)];
+        let indexer = Indexer::start(db.clone(), Arc::clone(set), kinds, views)?;
+        Ok(Self {
+            db,
+            indexer: Arc::new(indexer),
+            changed,
+            logged,
+        })
+    }
+}
+
+/// What reads the tables and writes with our writer.
+struct Hands {
+    drive: Arc<Drive>,
+    log: Log,
+    writable: bool,
+}
+
+impl Hands {
+    fn new(
+        ground: &Ground,
+        address: Address,
+        grant: &Grant,
+        set: &Arc<FeedSet>,
+        tables: &Tables,
+        own: Option<Own>,
+    ) -> Result<Self, SpaceError> {
+        let writable = own.is_some();
+        let (own_drive, own_log) = own.map(|Own { drive, log }| (drive, log)).unzip();
+        let drive = Drive::open(Parts {
+            address,
+            set: Arc::clone(set),
+            db: tables.db.clone(),
+            indexer: Arc::clone(&tables.indexer),
+            read_key: read_key(grant),
+            own: own_drive,
+            changed: tables.changed.clone(),
+        })?;
+        let log = Log::open(log::Parts {
+            address,
+            set: Arc::clone(set),
+            db: tables.db.clone(),
+            indexer: Arc::clone(&tables.indexer),
+            read_key: read_key(grant),
+            identity: Arc::clone(&ground.identity),
+            own: own_log,
+        });
+        Ok(Self {
+            drive: Arc::new(drive),
+            log,
+            writable,
+        })
+    }
+}
+
+fn read_key(grant: &Grant) -> ReadKey {
+    match grant {
+        Grant::Read(key) => key.clone(),
+        Grant::Write(key) => key.read_key(),
+    }
 }
 
 /// The chain from the address to the epoch, in case the feeds' own copy is new or was lost.

@@ -13,7 +13,7 @@ use cobox_feed::set::{Batch, FeedSet};
 use cobox_keys::access::{Address, EncryptionKey, ReadKey};
 use cobox_keys::certificate::{Chain, Claim, feed_certificate};
 use cobox_keys::derive::FeedKind;
-use cobox_keys::identity::{Identity, PublicKey};
+use cobox_keys::identity::Identity;
 
 use crate::error::SpaceError;
 use crate::home::Device;
@@ -23,7 +23,6 @@ pub(super) struct Writer<'a> {
     pub address: Address,
     pub identity: &'a Identity,
     pub device: &'a Device,
-    pub device_key: PublicKey,
     /// What other members see in the claim.
     pub device_name: &'a str,
 }
@@ -104,7 +103,7 @@ impl Writer<'_> {
             address: self.address,
             feeds: [0, 1, 2].map(|kind: usize| feeds[kind].key().0),
             identity: self.identity.public_key(),
-            device: self.device_key,
+            device: self.device.parent.device_key().public(),
             device_name: self.device_name.to_owned(),
         };
         claim.sign(self.identity)
