@@ -26,10 +26,11 @@ impl Replication {
         let slot = peer.slot(id, key, &state.name, &mut self.actions);
         let known = peer.feeds.entry(*key).or_default();
         known.told = Some(head.length);
-        send_sync(&mut self.actions, id, slot, state, known);
+        // What is held before how long it is: a receiver asks as soon as it knows the length.
         for stretch in state.feed.held().iter().take(STRETCHES) {
             self.actions.send(id, slot, &held(stretch));
         }
+        send_sync(&mut self.actions, id, slot, state, known);
     }
 
     /// Tells everybody who might not know the feed.
@@ -63,12 +64,12 @@ impl Replication {
             if known.refused {
                 continue;
             }
+            if !blocks.is_empty() {
+                self.actions.send(*id, slot, &held(blocks.clone()));
+            }
             if told != length {
                 known.told = Some(length);
                 send_sync(&mut self.actions, *id, slot, state, known);
-            }
-            if !blocks.is_empty() {
-                self.actions.send(*id, slot, &held(blocks.clone()));
             }
         }
         for id in unaware {

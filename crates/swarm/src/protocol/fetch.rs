@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// A peer that answers nothing for so long is taken everything away.
 const STALLED: Duration = Duration::from_secs(20);
+/// A head is small: who does not answer with it for so long is not asked for it again until it says that it is ahead.
+const HEAD_STALLED: Duration = Duration::from_secs(5);
 /// A block's size before any is known.
 const USUAL_BLOCK: u64 = 64 << 10;
 /// Heads asked for at once from one peer.
@@ -256,18 +258,41 @@ impl Replication {
         }
     }
 
-    /// A peer that answers nothing loses what it was asked for.
+    /// A peer that answers nothing loses what it was asked for; one that keeps a head from us, that head.
     pub(super) fn time_out(&mut self, id: PeerId, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        let silent = now.saturating_duration_since(peer.progress);
-        if peer.requests.is_empty() || silent < STALLED {
-            return;
+        let silent = now.saturating_duration_since(peer.progress) >= STALLED;
+        if silent && !peer.requests.is_empty() {
+            tracing::debug!(peer = id.0, "no progress: asking others");
+            peer.stalled_until = Some(now + STALLED);
         }
-        tracing::debug!(peer = id.0, "no progress: asking others");
-        peer.stalled_until = Some(now + STALLED);
-        let requests: Vec<_> = peer.requests.keys().copied().collect();
+        let late = |outstanding: &Outstanding| {
+            let age = now.saturating_duration_since(outstanding.sent);
+            let is_head = outstanding.asked.upgrade || outstanding.asked.evidence;
+            silent || is_head && age >= HEAD_STALLED
+        };
+        let requests = peer
+            .requests
+            .iter()
+            .filter(|(_, outstanding)| late(outstanding));
+        let requests: Vec<_> = requests.map(|(request, _)| *request).collect();
+        for request in requests {
+            self.give_up(id, request);
+        }
+    }
+
+    /// Nothing more about a feed is expected from a peer.
+    pub(super) fn give_up_feed(&mut self, id: PeerId, key: &FeedKey) {
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
+        let about = peer
+            .requests
+            .iter()
+            .filter(|(_, outstanding)| outstanding.asked.feed == *key);
+        let requests: Vec<_> = about.map(|(request, _)| *request).collect();
         for request in requests {
             self.give_up(id, request);
         }
@@ -283,6 +308,9 @@ impl Replication {
         let known = peer.feeds.get(&outstanding.asked.feed);
         if let Some(slot) = known.and_then(|known| known.slot) {
             self.actions.send(id, slot, &Cancel { request });
+        }
+        if outstanding.asked.upgrade || outstanding.asked.evidence {
+            peer.ahead.remove(&outstanding.asked.feed);
         }
         self.release(id, &outstanding.asked);
     }

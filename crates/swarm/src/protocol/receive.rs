@@ -391,6 +391,7 @@ impl Replication {
                 return;
             }
         }
+        self.give_up_feed(id, key);
         let short: String = key.0[..4]
             .iter()
             .map(|byte| format!("{byte:02x}"))

@@ -23,8 +23,10 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio::task::JoinSet;
 
-/// A connection without hello, or without a space in common, is closed after this.
-const IDLE: Duration = Duration::from_secs(10);
+/// A connection that does not begin is closed after this.
+const SILENT: Duration = Duration::from_secs(10);
+/// A connection without a space in common is closed after this.
+const LONELY: Duration = Duration::from_secs(3);
 /// Frames read ahead of the session.
 const READ_AHEAD: usize = 16;
 /// Offers one peer may make in a connection.
@@ -86,7 +88,7 @@ pub async fn run(link: Arc<Link>, context: Context) -> Outcome {
 
 async fn live(link: &Arc<Link>, context: Context, shared: &mut bool) -> Result<(), Ended> {
     let streams = open_control(link);
-    let (send, receive) = within(IDLE, streams).await??;
+    let (send, receive) = within(SILENT, streams).await??;
     let mut session = Session::new(link.clone(), context)?;
     let mut tasks = JoinSet::new();
     let (frames, mut incoming) = mpsc::channel(READ_AHEAD);
@@ -178,7 +180,7 @@ impl Session {
         incoming: &mut mpsc::Receiver<Vec<u8>>,
         tasks: &mut JoinSet<TaskEnd>,
     ) -> Result<(), Ended> {
-        let mut lonely = tokio::time::interval_at(tokio::time::Instant::now() + IDLE, IDLE);
+        let mut lonely = tokio::time::interval_at(tokio::time::Instant::now() + LONELY, LONELY);
         self.greet();
         loop {
             tokio::select! {

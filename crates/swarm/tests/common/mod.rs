@@ -1,6 +1,8 @@
 //! Spaces, writers and devices for tests.
 #![allow(dead_code)] // each test file uses its own part
 
+pub mod mallory;
+
 use bytes::Bytes;
 use cobox_feed::feed::Feed;
 use cobox_feed::manifest::{FeedKey, FeedKeyPair};
