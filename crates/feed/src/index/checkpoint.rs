@@ -58,14 +58,14 @@ impl Checkpointer {
         &self.table
     }
 
-    /// A space has changed, by so many bytes of its log.
-    pub(crate) fn note(&self, space: &Arc<SpaceIndex>, bytes: u64) {
+    /// A space has changed, by so many bytes of its log and so much weight of its newest layer.
+    pub(crate) fn note(&self, space: &Arc<SpaceIndex>, bytes: u64, weight: usize) {
         let mut waiting = lock(&self.waiting);
         if !waiting.spaces.iter().any(|known| Arc::ptr_eq(known, space)) {
             waiting.spaces.push(space.clone());
         }
         waiting.bytes += bytes;
-        waiting.weight = waiting.weight.max(space.weight());
+        waiting.weight += weight;
         if waiting.since.is_none() || waiting.is_due() {
             waiting.since.get_or_insert_with(Instant::now);
             self.changed.notify_all();
@@ -99,7 +99,7 @@ impl Checkpointer {
         drop(layers);
         for space in spaces {
             if written.is_err() || space.thaw() {
-                self.note(&space, 0);
+                self.note(&space, 0, 0);
             }
         }
         written

@@ -5,6 +5,7 @@ pub(crate) mod change;
 pub(crate) mod checkpoint;
 pub(crate) mod extent;
 pub(crate) mod overlay;
+pub(crate) mod pages;
 pub(crate) mod rows;
 pub(crate) mod space;
 pub(crate) mod table;

@@ -61,13 +61,14 @@ impl SpaceIndex {
         self.address
     }
 
-    /// Makes changes of whole commits visible at once.
+    /// Makes changes of whole commits visible at once; returns by how much the newest layer grew.
     pub(crate) fn apply(
         &self,
         changes: Vec<Change>,
         position: Option<Position>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<usize, StoreError> {
         let mut layers = write(&self.layers);
+        let before = layers.top.weight();
         for change in changes {
             match change {
                 Change::Blocks {
@@ -93,7 +94,7 @@ impl SpaceIndex {
             }
         }
         layers.position = position.or(layers.position);
-        Ok(())
+        Ok(layers.top.weight().saturating_sub(before))
     }
 
     fn apply_blocks(

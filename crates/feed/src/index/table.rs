@@ -4,6 +4,7 @@
 mod write;
 
 use super::extent::Extent;
+use super::pages::{PageKey, Pages};
 use super::rows::{self, DraftPlace, FeedRow, PAGE, open_row};
 use crate::disk::Disk;
 use crate::error::StoreError;
@@ -47,6 +48,7 @@ pub(crate) struct Table {
     disk: Arc<dyn Disk>,
     /// None while it could not be opened again after a failed write.
     database: RwLock<Option<Database>>,
+    pages: Pages,
     closed: AtomicBool,
     next_feed: AtomicU32,
 }
@@ -87,6 +89,7 @@ impl Table {
             Ok(Self {
                 disk,
                 database: RwLock::new(Some(database)),
+                pages: Pages::default(),
                 closed: AtomicBool::new(false),
                 next_feed: AtomicU32::new(next_feed),
             })
@@ -182,11 +185,26 @@ impl Table {
 
     /// A node.
     pub(crate) fn node(&self, feed: u32, index: u64) -> Result<Option<Node>, StoreError> {
+        let key = (feed, index / PAGE);
+        let (page, round) = self.pages.get(key);
+        let page = match page {
+            Some(page) => page,
+            None => {
+                let page = self.page(key)?;
+                self.pages.keep(key, page.clone(), round);
+                page
+            }
+        };
+        rows::node_in_page(&page, index).ok_or_else(|| failed("a page is damaged"))
+    }
+
+    /// A page of nodes; one that is not there has none.
+    fn page(&self, key: PageKey) -> Result<Arc<[u8]>, StoreError> {
         let read = self.begin_read()?;
         let table = read.open_table(NODES).map_err(failed)?;
-        match table.get((feed, index / PAGE)).map_err(failed)? {
-            None => Ok(None),
-            Some(row) => self.intact(row.value(), |row| rows::node_in_page(row, index)),
+        match table.get(key).map_err(failed)? {
+            None => Ok(rows::encode_page(&HashMap::new()).into()),
+            Some(row) => self.intact(row.value(), |row| Some(row.into())),
         }
     }
 

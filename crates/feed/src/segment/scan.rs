@@ -124,25 +124,32 @@ pub(crate) fn offsets(
     Ok(Some(offsets))
 }
 
-/// The record at `offset` without reading its block bytes (those are checked when they are read); `None` if it is bad.
-pub(crate) fn meta_at(
+/// The records at these offsets without their block bytes (those are checked when they are read); `None` for a bad one.
+pub(crate) fn metas(
     file: &dyn DiskFile,
     segment: &SegmentHeader,
-    offset: u64,
-) -> io::Result<Option<Record>> {
+    offsets: &[u64],
+    apply: &mut dyn FnMut(u64, Option<Record>),
+) -> io::Result<()> {
     let mut window = Window::new(file)?;
-    let Some(header) = window.header(&segment.salt, offset)? else {
+    for offset in offsets {
+        apply(*offset, read_meta(&mut window, &segment.salt, *offset)?);
+    }
+    Ok(())
+}
+
+fn read_meta(window: &mut Window<'_>, salt: &[u8; 16], offset: u64) -> io::Result<Option<Record>> {
+    let Some(header) = window.header(salt, offset)? else {
         return Ok(None);
     };
     let meta = window.get(offset + RECORD_LEN as u64, u64::from(header.meta))?;
-    Ok(meta
-        .filter(|meta| crc32fast::hash(meta) == header.checksum)
-        .map(|meta| Record {
-            offset,
-            header,
-            meta: meta.to_vec(),
-            rotten: Vec::new(),
-        }))
+    let intact = meta.filter(|meta| crc32fast::hash(meta) == header.checksum);
+    Ok(intact.map(|meta| Record {
+        offset,
+        header,
+        meta: meta.to_vec(),
+        rotten: Vec::new(),
+    }))
 }
 
 /// The state of a replay between two records.

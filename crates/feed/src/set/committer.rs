@@ -192,12 +192,14 @@ impl Committer {
             .zip(parts)
             .flat_map(|(place, part)| changes(*place, part.kind, &part.meta, &[]))
             .collect();
-        if let Err(error) = self.vault.index.apply(found, log.position()) {
-            // Durable, but not to be seen in this run: as good as a failed sync.
-            lock(&self.queue).poisoned = true;
-            return Err(error);
+        match self.vault.index.apply(found, log.position()) {
+            Ok(weight) => self.checkpointer.note(&self.vault.index, bytes, weight),
+            Err(error) => {
+                // Durable, but not to be seen in this run: as good as a failed sync.
+                lock(&self.queue).poisoned = true;
+                return Err(error);
+            }
         }
-        self.checkpointer.note(&self.vault.index, bytes);
         Ok(())
     }
 

@@ -249,7 +249,7 @@ fn replay(
     };
     if replayed > 0 {
         index.apply(Vec::new(), log.position())?;
-        checkpointer.note(index, replayed);
+        checkpointer.note(index, replayed, index.weight());
     }
     Ok(Some(*log))
 }
@@ -277,7 +277,7 @@ fn replay_record(
         header.commit_end.then_some(end),
     )?;
     if header.commit_end && index.weight() > REPLAY_WEIGHT {
-        checkpointer.note(index, 0);
+        checkpointer.note(index, 0, 0);
         checkpointer.checkpoint()?;
     }
     Ok(())

@@ -169,6 +169,8 @@ impl Table {
             .map_err(failed)?
             .insert("next feed", next_feed)
             .map_err(failed)?;
-        transaction.commit().map_err(failed)
+        let written = transaction.commit().map_err(failed);
+        self.pages.clear();
+        written
     }
 }

@@ -180,16 +180,15 @@ impl Log {
         let Some((offsets, sequence)) = scan::footer(file, header).map_err(io())? else {
             return Ok(false);
         };
-        for offset in offsets {
-            match scan::meta_at(file, header, offset).map_err(io())? {
-                Some(record) => apply(header, record),
-                None => tracing::warn!(
-                    number = header.number,
-                    offset,
-                    "a rotten record was skipped"
-                ),
-            }
-        }
+        scan::metas(file, header, &offsets, &mut |offset, record| match record {
+            Some(record) => apply(header, record),
+            None => tracing::warn!(
+                number = header.number,
+                offset,
+                "a rotten record was skipped"
+            ),
+        })
+        .map_err(io())?;
         let offset = file.len().map_err(io())?;
         self.sequence = sequence;
         self.position = Some(Position {

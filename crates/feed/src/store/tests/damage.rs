@@ -46,9 +46,9 @@ fn records(disk: &MemoryDisk) -> Vec<Found> {
         let HeaderCheck::Good(segment) = SegmentHeader::read(&*file).unwrap() else {
             panic!("bad header")
         };
-        for offset in scan::offsets(&*file, &segment).unwrap().unwrap() {
-            let record = scan::meta_at(&*file, &segment, offset).unwrap().unwrap();
-            let (header, meta) = (record.header, record.meta);
+        let offsets = scan::offsets(&*file, &segment).unwrap().unwrap();
+        let mut add = |offset, record: Option<scan::Record>| {
+            let scan::Record { header, meta, .. } = record.unwrap();
             found.push(Found {
                 path: path.clone(),
                 offset,
@@ -57,7 +57,8 @@ fn records(disk: &MemoryDisk) -> Vec<Found> {
                 last_commit: false,
                 healed: false,
             });
-        }
+        };
+        scan::metas(&*file, &segment, &offsets, &mut add).unwrap();
     }
     let last = found.last().unwrap().header.commit();
     found

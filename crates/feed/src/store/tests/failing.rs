@@ -82,3 +82,64 @@ fn after_a_failed_sync_nothing_more_is_written() {
         );
     }
 }
+
+/// Several threads append to shared feeds while the disk fills up again and again: what a thread was told is there is
+/// there, what it was told failed is not, and every tree verifies.
+#[test]
+fn threads_that_share_feeds_survive_a_disk_that_fills_up() {
+    use super::world::pair;
+    use crate::set::Batch;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    let disk = MemoryDisk::default();
+    let store = open(&disk).unwrap();
+    let set = store.set(ADDRESS).unwrap();
+    let feeds = [set.own(pair(1), 1), set.own(pair(2), 2)];
+    let told = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for thread in 0..3u8 {
+            let (feeds, set, told) = (&feeds, &set, &told);
+            scope.spawn(move || {
+                let mut flying = std::collections::VecDeque::new();
+                for round in 0..150u8 {
+                    let mut batch = Batch::new();
+                    let text = [thread, round, 7];
+                    batch.append(&feeds[0], vec![bytes::Bytes::copy_from_slice(&text)]);
+                    batch.append(
+                        &feeds[1],
+                        vec![vec![round; 50].into(), vec![thread; 9].into()],
+                    );
+                    flying.push_back(set.commit(batch).unwrap());
+                    if flying.len() > 3 {
+                        let done = flying.pop_front().unwrap().wait();
+                        told.fetch_add(u64::from(done.is_ok()), Ordering::Relaxed);
+                    }
+                }
+                let done = flying
+                    .into_iter()
+                    .filter_map(|pending| pending.wait().ok())
+                    .count();
+                told.fetch_add(done as u64, Ordering::Relaxed);
+            });
+        }
+        scope.spawn(|| {
+            for room in 0..40 {
+                disk.fail(Some(Fault::Full(room * 97)));
+                std::thread::sleep(std::time::Duration::from_millis(2));
+                disk.fail(None);
+                store.0.checkpointer.checkpoint().unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+        });
+    });
+    let told = told.into_inner();
+    assert_eq!((feeds[0].length(), feeds[1].length()), (told, 2 * told));
+    assert!(
+        feeds
+            .iter()
+            .all(|feed| feed.missing(0..feed.length()).is_empty())
+    );
+    check_trees(&set);
+    let found = Model::of(&set);
+    let store = open(&disk.after_crash(&mut || false)).unwrap();
+    assert_eq!(Model::of(&store.set(ADDRESS).unwrap()), found);
+}
