@@ -73,7 +73,7 @@ class Book:
         lines.append(f"  {len(rounds)} rounds at scale {self.facts['scale']:g}; median (min-max)")
         lines += columns(self._rows(benchmark, rounds))
         lines += [self._target(target, rounds) for target in benchmark.targets]
-        lines += [f"  failed: {text[:1500]}" for text in self.failures.get(benchmark.name, [])]
+        lines += [f"  failed: {text[:400]}" for text in self.failures.get(benchmark.name, [])]
         return "\n".join(lines)
 
     def _rows(self, benchmark, rounds):

@@ -34,6 +34,8 @@ class Cobox:
         with open(os.path.join(self.home, "token"), encoding="ascii") as file:
             token = file.read().strip()
         self.http = self.machine.http(ready["port"], {"Authorization": f"Bearer {token}"})
+        if not ready["name"]:
+            self.http.json("PATCH", "/api/identities/current", {"name": "Somebody"})
 
     def stop(self):
         if self.process:
@@ -105,15 +107,21 @@ class Cobox:
         self._wait(all_here, seconds, "member has everything", every)
 
     def wait_replica(self, address, sender, seconds, every=0.02):
-        """Until the copy holds as many blocks as its sender has, and knows of no more."""
-        expected = sender.space()["progress"]["known"]
+        """Until the copy holds as much as its sender does, and knows of no more."""
+        expected = sender.space()["progress"]["bytesHeld"]
+        if expected == 0:
+            raise Failed("the sender says that it holds nothing")
 
         def all_here():
             replica = self.replica(address)
             progress = replica and replica["progress"]
-            return progress and progress["held"] == progress["known"] >= expected
+            return (
+                progress
+                and progress["held"] == progress["known"]
+                and progress["bytesHeld"] >= expected
+            )
 
-        self._wait(all_here, seconds, f"replicator has all {expected} blocks", every)
+        self._wait(all_here, seconds, f"replicator has all {expected} bytes", every)
 
     def _wait(self, condition, seconds, what, every):
         try:
