@@ -4,15 +4,11 @@ Figures: `seconds` of wall time; `bytes` of the files moved; `wire` bytes betwee
 included; `cpu` seconds and `peak` resident bytes of the processes measured; `disk` bytes allocated.
 """
 
-import os
 import time
 
 from measure import live, sources
 from measure.bench import Benchmark, Meter, Target
 from measure.systems.plain import Restic, dd
-
-# As many as CoBox uses for blocks.
-STREAMS = "4"
 
 
 def check(problem):
@@ -159,20 +155,8 @@ def sync_hyperdrive(kind):
 def sync_iroh(run):
     """The transport alone: the same bytes from memory to memory, neither verified nor stored."""
     size = run.world.source("large").bytes
-    program = os.path.join(os.path.dirname(run.world.program), "examples", "bare_iroh")
-    if not os.path.exists(program):
-        return {}
-    receiver = run.keep(run.b.start([program, "receive", run.b.address], run.path("receiver")))
-    ticket = receiver.line(30)
-    run.settle()
-    before = run.wire.bytes()
-    words = [program, "send", ticket, str(size), STREAMS]
-    done = run.a.run(words, run.path("sender"), run.limit(120))
-    wire = run.wire.bytes() - before
-    seconds = float(done.output)
-    figures = {"seconds": seconds, "cpu": done.cpu + receiver.cpu(), "wire": wire}
-    peak = max(done.peak, receiver.peak())
-    return {"bare iroh": {**figures, "bytes": size, "peak": peak}}
+    figures = live.bare_iroh(run, size, streams=4)
+    return {"bare iroh": {**figures, "bytes": size}} if figures else {}
 
 
 # Restore: everything lost but one copy elsewhere.
@@ -346,10 +330,17 @@ BENCHMARKS = [
             "hyperdrive": live.reconnect_hyperdrive,
             "syncthing": live.reconnect_syncthing,
             "cobox": live.reconnect_cobox,
+            "iroh": live.reconnect_iroh,
         },
-        ["seconds", "wire", "counted"],
+        ["seconds", "wire", "counted", "start"],
         reference="syncthing",
         targets=[
+            Target(
+                "bytes beyond a bare connection",
+                lambda r: r["cobox"]["wire"] - r["bare iroh"]["wire"],
+                at_most=1024,
+                shown="{:.0f}",
+            ),
             Target("bytes by its own count", lambda r: r["cobox"]["counted"], None, 1024, "{:.0f}"),
             Target("ms", lambda r: r["cobox"]["seconds"] * 1e3, at_most=50, shown="{:.1f}"),
         ],

@@ -1,8 +1,9 @@
 """Benchmarks of pairs that are already in sync: edits, latency, meeting again, resting.
 
-Figures beside those of `benchmarks`: `save` seconds until the writer's own program was done; `p50`,
-`p99` and `put` seconds; `counted` bytes by the program's own counters; `idle` resident bytes and
-`idle_cpu` processor seconds per 10 s; `import_peak` and `sync_peak` resident bytes.
+Figures beside those of `benchmarks`: `start` seconds until the program is ready; `save` seconds until
+the writer's own program was done; `p50`, `p99` and `put` seconds; `counted` bytes by the program's own
+counters; `idle` resident bytes and `idle_cpu` processor seconds per 10 s; `import_peak` and `sync_peak`
+resident bytes.
 """
 
 import os
@@ -181,7 +182,6 @@ def reconnect_cobox(run):
     until(lambda: not b.connected(), 60, "the other side notices the end")
     run.wire.quiet()
     before = run.wire.bytes()
-    b_before = b.counters()
     began = time.monotonic()
     a.start()
     ready = time.monotonic()
@@ -190,7 +190,7 @@ def reconnect_cobox(run):
     run.wire.quiet(1.0)
     figures = {"seconds": connected - ready, "start": ready - began}
     figures["wire"] = run.wire.bytes() - before
-    figures["counted"] = min(a.counters(), abs(b.counters() - b_before) or a.counters())
+    figures["counted"] = a.counters()
     return {"cobox": figures}
 
 
@@ -226,6 +226,31 @@ def reconnect_hyperdrive(run):
     seconds = time.monotonic() - begin
     run.wire.quiet(1.0)
     return {"hyperdrive": {"seconds": seconds, "wire": run.wire.bytes() - before}}
+
+
+def reconnect_iroh(run):
+    """What a connection of the transport costs by itself."""
+    figures = bare_iroh(run, 0, streams=0)
+    return {"bare iroh": figures} if figures else {}
+
+
+def bare_iroh(run, size, streams):
+    """The example program `bare_iroh` between the two machines, if it was built."""
+    program = os.path.join(os.path.dirname(run.world.program), "examples", "bare_iroh")
+    if not os.path.exists(program):
+        return None
+    receiver = run.keep(run.b.start([program, "receive", run.b.address], run.path("receiver")))
+    ticket = receiver.line(30)
+    run.settle()
+    before = run.wire.bytes()
+    words = [program, "send", ticket, str(size), str(streams)]
+    done = run.a.run(words, run.path("sender"), run.limit(120))
+    return {
+        "seconds": float(done.output),
+        "wire": run.wire.bytes() - before,
+        "cpu": done.cpu + receiver.cpu(),
+        "peak": max(done.peak, receiver.peak()),
+    }
 
 
 # Memory.

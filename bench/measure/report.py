@@ -19,6 +19,7 @@ TITLES = {
     "disk": "disk MB",
     "wire": "wire bytes",
     "counted": "own count",
+    "start": "start s",
     "save": "save s",
     "export": "export s",
     "p50": "p50 ms",

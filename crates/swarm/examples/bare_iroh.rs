@@ -2,18 +2,21 @@
 //! streams as asked for, neither verified nor stored. The yardstick of `bench/`.
 //!
 //! `bare_iroh receive IP` prints where it listens; `bare_iroh send WHERE BYTES STREAMS` prints seconds.
+//! Without streams it only connects and stays for a moment: what a connection costs by itself.
 
 use iroh::endpoint::{Connection, VarInt, presets};
 use iroh::{Endpoint, EndpointAddr, EndpointId, SecretKey, TransportAddr};
 use std::error::Error;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 const ALPN: &[u8] = b"bare/1";
 const CHUNK: usize = 64 << 10;
+/// Long enough for the probes that follow a handshake.
+const STAY: Duration = Duration::from_secs(1);
 
 #[tokio::main]
 async fn main() -> Outcome {
@@ -47,6 +50,9 @@ async fn receive(ip: &str) -> Outcome {
     for _ in 0..u64::from_be_bytes(streams.as_slice().try_into()?) {
         drains.spawn(drain(connection.clone()));
     }
+    if drains.is_empty() {
+        connection.closed().await;
+    }
     while let Some(drained) = drains.join_next().await {
         drained??;
     }
@@ -73,6 +79,12 @@ async fn send(to: &str, bytes: u64, streams: u64) -> Outcome {
     let mut first = connection.open_uni().await?;
     first.write_all(&streams.to_be_bytes()).await?;
     first.finish()?;
+    if streams == 0 {
+        println!("{}", begin.elapsed().as_secs_f64());
+        tokio::time::sleep(STAY).await;
+        endpoint.close().await;
+        return Ok(());
+    }
     let mut pours = JoinSet::new();
     for _ in 0..streams {
         pours.spawn(pour(connection.clone(), bytes / streams));
