@@ -1,10 +1,13 @@
 //! `Drive`: the verbs. Look up, read, write, move, remove, history, restore, conflicts.
 
 pub(crate) mod commit;
+mod compose;
+mod edit;
 mod restore;
 pub(crate) mod write;
 
 pub use crate::error::DriveError;
+pub use edit::FileWriter;
 pub use write::Details;
 
 use crate::content::dedup;
@@ -13,7 +16,7 @@ use crate::content::read::Blocks;
 use crate::content::run;
 use crate::handle::{self, FileReader};
 use crate::path::DrivePath;
-use crate::record::{Content, Kind, NodeId, Time};
+use crate::record::{Content, Kind, NodeId, Record, Time};
 use crate::tree::{self, Changed, Conflict, Entry, Tree, Version, WriterInfo};
 use crate::version::{Clock, Dot, WriterTag};
 use bytes::Bytes;
@@ -23,7 +26,7 @@ use cobox_feed::set::FeedSet;
 use cobox_keys::access::{Address, ReadKey};
 use cobox_view::indexer::Indexer;
 use cobox_view::kv::{Database, MemoryRows, ReadRows, Snapshot};
-use commit::{Change, Writer};
+use commit::{Change, DraftId, Writer};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -133,7 +136,7 @@ impl Drive {
             _ => content_feed(&rows, tag),
         };
         let blocks = Arc::new(Blocks::new(set.clone(), read_key.clone(), Box::new(find)));
-        Ok(Drive {
+        let drive = Drive {
             set,
             db,
             indexer,
@@ -141,7 +144,9 @@ impl Drive {
             changed,
             blocks,
             own,
-        })
+        };
+        drive.recover_drafts()?;
+        Ok(drive)
     }
 
     /// How long reads wait for content that is not here yet (30 s unless set).
@@ -291,23 +296,27 @@ impl Drive {
         })
     }
 
-    /// Commits changes, waits until they are durable and shown. Returns the version they make.
+    /// Commits changes and drops drafts, waits until that is durable and shown. Returns the version they make and the
+    /// records as they were written.
     pub(crate) fn finish(
         &self,
         mut work: Work<'_>,
         intake: Option<Intake>,
         changes: Vec<Change>,
-    ) -> Result<Option<Dot>, DriveError> {
+        drafts: &[DraftId],
+    ) -> Result<Option<(Dot, Vec<Record>)>, DriveError> {
         if changes.is_empty() {
             return Ok(None);
         }
         let mut intake = intake.unwrap_or_else(|| work.writer.intake(&self.blocks));
-        let length = work.writer.commit(&work.clock, &mut intake, changes)?;
+        let done = work
+            .writer
+            .commit(&work.clock, &mut intake, changes, drafts)?;
         work.writer.settle()?;
-        let dot = commit::dot_at(work.writer.tag(), length);
+        let dot = commit::dot_at(work.writer.tag(), done.length);
         drop(work);
         self.await_own()?;
-        Ok(Some(dot))
+        Ok(Some((dot, done.records)))
     }
 
     /// Waits until the rows show all own commits that are durable.

@@ -63,6 +63,9 @@ pub enum DriveError {
     /// Name rules.
     #[error(transparent)]
     Path(#[from] PathError),
+    /// Beyond what any file system can hold.
+    #[error("{0} cannot become that large")]
+    TooLarge(String),
     /// A record that cannot be written, for example too many extended attributes.
     #[error(transparent)]
     Record(#[from] RecordError),

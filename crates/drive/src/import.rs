@@ -189,10 +189,7 @@ impl<'a> Job<'a> {
                 }
                 self.outcome.done.bytes += bytes;
                 self.outcome.done.entries += 1;
-                self.changes.push(Change {
-                    record: *record,
-                    layout,
-                });
+                self.changes.push(Change::whole(*record, layout));
             }
             Item::Unchanged { bytes } => {
                 self.outcome.done.entries += 1;
@@ -250,11 +247,8 @@ impl<'a> Job<'a> {
             return Ok(());
         }
         let mut writer = self.drive.writer()?;
-        writer.commit(
-            &self.clock,
-            &mut self.intake,
-            std::mem::take(&mut self.changes),
-        )?;
+        let changes = std::mem::take(&mut self.changes);
+        writer.commit(&self.clock, &mut self.intake, changes, &[])?;
         let indexed = writer.indexed();
         drop(writer);
         self.intake.indexed(indexed - self.indexed);

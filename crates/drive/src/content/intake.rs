@@ -6,7 +6,7 @@ use super::chunk::{self, Chunker};
 use super::dedup::{Dedup, Hash, HashKey};
 use super::pack::{Packer, StretchId};
 use super::{LARGE, compress, run};
-use crate::record::{Codec, MAX_RUNS, Run};
+use crate::record::{Codec, Run};
 use crate::version::WriterTag;
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -207,21 +207,26 @@ impl Intake {
             return;
         };
         let length = bytes.len() as u64;
-        let part = self.find(&hash, length).unwrap_or_else(|| {
-            // One stretch per file: known chunks in between leave no gap in the feed.
-            let id = *stretch.get_or_insert_with(|| self.packer.begin());
-            let from = self.packer.length(id);
-            self.packer.extend(id, bytes);
-            let new = New {
-                stretch: id,
-                part: from..from + length,
-                unpacked: None,
-                hash: None,
-            };
+        // Large files are edited in place, and compressed runs cannot be cut.
+        let known = self
+            .find(&hash, length)
+            .filter(|part| !part.is_compressed());
+        let part = known.unwrap_or_else(|| {
+            let new = self.append(&mut stretch, bytes);
             self.fresh.insert(hash, new.clone());
             Part::New(new)
         });
         layout.add(part, length);
+        self.open = Some((layout, stretch));
+    }
+
+    /// Takes the next bytes of the file begun without looking whether they are known.
+    pub fn piece(&mut self, bytes: &[u8]) {
+        let Some((mut layout, mut stretch)) = self.open.take() else {
+            return;
+        };
+        let part = self.append(&mut stretch, bytes);
+        layout.add(Part::New(part), bytes.len() as u64);
         self.open = Some((layout, stretch));
     }
 
@@ -249,17 +254,13 @@ impl Intake {
         self.end();
     }
 
-    /// More runs than a register holds? True also when that is not sure yet.
-    pub fn needs_table(&self, layout: &Layout) -> bool {
-        let bound: usize = layout
-            .parts
-            .iter()
-            .map(|part| match part {
-                Part::Known(runs) => runs.len(),
-                Part::New(new) => self.packer.runs_bound(new.stretch),
-            })
-            .sum();
-        bound > MAX_RUNS
+    /// How many runs a file can come to at most.
+    pub fn runs_bound(&self, layout: &Layout) -> usize {
+        let bound = |part: &Part| match part {
+            Part::Known(runs) => runs.len(),
+            Part::New(new) => self.packer.runs_bound(new.stretch),
+        };
+        layout.parts.iter().map(bound).sum()
     }
 
     /// The runs of a file, when all its blocks are placed.
@@ -315,12 +316,36 @@ impl Intake {
         Some(runs)
     }
 
+    /// One stretch per file: known chunks in between leave no gap in the feed.
+    fn append(&mut self, stretch: &mut Option<StretchId>, bytes: &[u8]) -> New {
+        let id = *stretch.get_or_insert_with(|| self.packer.begin());
+        let from = self.packer.length(id);
+        self.packer.extend(id, bytes);
+        New {
+            stretch: id,
+            part: from..from + bytes.len() as u64,
+            unpacked: None,
+            hash: None,
+        }
+    }
+
     fn find(&self, hash: &Hash, length: u64) -> Option<Part> {
         if let Some(new) = self.fresh.get(hash) {
             let fits = new.unpacked.unwrap_or(new.part.end - new.part.start) == length;
             return fits.then(|| Part::New(new.clone()));
         }
         self.dedup.find(hash, length).map(Part::Known)
+    }
+}
+
+impl Part {
+    fn is_compressed(&self) -> bool {
+        match self {
+            Part::Known(runs) => runs
+                .iter()
+                .any(|run| matches!(run.codec, Codec::Lz4 { .. })),
+            Part::New(new) => new.unpacked.is_some(),
+        }
     }
 }
 

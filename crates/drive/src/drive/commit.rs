@@ -3,6 +3,7 @@
 //! Block numbers are given out here, under the drive's one writer lock. After any failure they are taken anew from
 //! what is on disk.
 
+use super::compose::{Composed, Form};
 use crate::content::dedup::{self, Dedup, HashKey};
 use crate::content::intake::{Found, Intake, Layout};
 use crate::content::pack::Packer;
@@ -10,8 +11,8 @@ use crate::content::read::Blocks;
 use crate::error::DriveError;
 use crate::path::Name;
 use crate::record::{
-    Body, Commit, CommitHeader, MAX_RUNS, MAX_SEEN, NodeId, Record, Run, Seen, decode_block,
-    encode_claim, encode_commit, encode_runs,
+    Body, Commit, CommitHeader, MAX_SEEN, NodeId, Record, Seen, decode_block, encode_claim,
+    encode_commit, encode_runs,
 };
 use crate::version::{Clock, Dot, WriterTag};
 use bytes::Bytes;
@@ -20,9 +21,12 @@ use cobox_feed::set::{Batch, FeedSet, Pending};
 use cobox_keys::access::ReadKey;
 use cobox_keys::cipher::BlockKey;
 use cobox_view::kv::Database;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Names a draft among those of a space.
+pub(crate) type DraftId = [u8; 16];
 
 /// Blocks that are committed ahead of the record at a time: 8 MiB.
 const PIECE: usize = 128;
@@ -33,19 +37,34 @@ const SUCCEEDS_WITHIN: Duration = Duration::from_secs(60);
 /// Freed names remembered.
 const MAX_GONE: usize = 10_000;
 
-/// A record; if its content is new, the layout that becomes its body.
+/// A record; if its content is new, what becomes its body.
 pub(crate) struct Change {
     pub record: Record,
-    pub layout: Option<Layout>,
+    pub form: Option<Form>,
+}
+
+impl Change {
+    /// A record whose content is all of a layout, if there is one.
+    pub fn whole(record: Record, layout: Option<Layout>) -> Self {
+        Self {
+            record,
+            form: layout.map(Form::Whole),
+        }
+    }
 }
 
 impl From<Record> for Change {
     fn from(record: Record) -> Self {
-        Self {
-            record,
-            layout: None,
-        }
+        Self::whole(record, None)
     }
+}
+
+/// What a commit made.
+pub(crate) struct Committed {
+    /// Length of the metadata feed.
+    pub length: u64,
+    /// The records, with all their runs.
+    pub records: Vec<Record>,
 }
 
 struct InFlight {
@@ -149,19 +168,27 @@ impl Writer {
         self.append_content(blocks)
     }
 
-    /// Commits records with the rest of their content. `clock` is what the author had seen. Returns the length of the
-    /// metadata feed afterwards; durable once [`Writer::settle`] has returned.
+    /// Commits records with the rest of their content, and drops the drafts that they make needless. `clock` is what
+    /// the author had seen. Durable once [`Writer::settle`] has returned.
     pub fn commit(
         &mut self,
         clock: &Clock,
         intake: &mut Intake,
         changes: Vec<Change>,
-    ) -> Result<u64, DriveError> {
-        let done = self.try_commit(clock, intake, changes);
+        drafts: &[DraftId],
+    ) -> Result<Committed, DriveError> {
+        let done = self.try_commit(clock, intake, changes, drafts);
         if done.is_err() {
             self.recover();
         }
         done
+    }
+
+    /// Keeps a sealed draft; durable when it returns.
+    pub fn keep_draft(&mut self, id: DraftId, sealed: Bytes) -> Result<(), DriveError> {
+        let mut batch = Batch::new();
+        batch.draft(id, sealed);
+        Ok(self.set.commit(batch)?.wait()?)
     }
 
     /// Waits until everything in flight is durable.
@@ -211,7 +238,8 @@ impl Writer {
         clock: &Clock,
         intake: &mut Intake,
         changes: Vec<Change>,
-    ) -> Result<u64, DriveError> {
+        drafts: &[DraftId],
+    ) -> Result<Committed, DriveError> {
         let (content, filler, records) = self.place(intake, changes)?;
         let seen = self.seen(clock);
         let listed: Vec<_> = seen.iter().map(|seen| (seen.writer, seen.length)).collect();
@@ -223,7 +251,8 @@ impl Writer {
             filler,
             seen,
         };
-        let blocks = encode_commit(&Commit { header, records })?;
+        let commit = Commit { header, records };
+        let blocks = encode_commit(&commit)?;
         let sealed: Vec<Bytes> = blocks
             .iter()
             .map(|block| self.metadata_key.seal(block).into())
@@ -235,6 +264,9 @@ impl Writer {
             batch.append_at(&self.content, self.next_content, content);
         }
         batch.append_at(&self.metadata, self.next_metadata, sealed);
+        for draft in drafts {
+            batch.draft(*draft, Bytes::new());
+        }
         let pending = self.set.commit(batch)?;
         self.next_content += contents;
         self.next_metadata += metadatas;
@@ -244,7 +276,10 @@ impl Writer {
             .for_each(|(writer, length)| self.told.raise(writer, length));
         let found = intake.clear(self.tag);
         self.track(pending, found)?;
-        Ok(self.next_metadata)
+        Ok(Committed {
+            length: self.next_metadata,
+            records: commit.records,
+        })
     }
 
     /// Gives all blocks their numbers and all records their runs.
@@ -254,48 +289,44 @@ impl Writer {
         changes: Vec<Change>,
     ) -> Result<(Vec<Bytes>, u64, Vec<Record>), DriveError> {
         let unplaced = || DriveError::Damaged("a commit being written".into());
-        let many = changes.iter().any(|c| {
-            c.layout
-                .as_ref()
-                .is_some_and(|layout| intake.needs_table(layout))
-        });
-        let mut tables = Vec::new();
-        if many {
+        let may_need_table = |change: &Change| {
+            let form = change.form.as_ref();
+            form.is_some_and(|form| form.may_need_table(intake.runs_bound(form.layout())))
+        };
+        let mut tables = HashMap::new();
+        if changes.iter().any(may_need_table) {
             intake.packer.settle(self.next_content);
-            for change in &changes {
-                let Some(layout) = &change.layout else {
-                    continue;
-                };
-                let runs = intake.runs(layout, self.tag).ok_or_else(unplaced)?;
-                let table = (runs.len() > MAX_RUNS).then(|| encode_runs(&runs));
-                tables.push(
-                    table.map(|bytes| (intake.packer.store(&bytes, true), bytes.len() as u64)),
-                );
+            for (index, change) in changes.iter().enumerate() {
+                let Some(form) = &change.form else { continue };
+                let runs = intake.runs(form.layout(), self.tag).ok_or_else(unplaced)?;
+                if let Composed::Table(runs) = form.compose(runs).ok_or_else(unplaced)? {
+                    let bytes = encode_runs(&runs);
+                    tables.insert(
+                        index,
+                        (intake.packer.store(&bytes, true), bytes.len() as u64),
+                    );
+                }
             }
         }
         let (blocks, filler) = intake.packer.finish(self.next_content);
-        let mut tables = tables.into_iter();
         let mut records = Vec::with_capacity(changes.len());
-        for Change { mut record, layout } in changes {
-            if let (Some(layout), Some(content)) = (layout, &mut record.content) {
-                let table = tables.next().flatten();
-                content.value.size = layout.size;
-                content.value.body = match table {
-                    Some((stretch, length)) => {
-                        let runs = intake
-                            .packer
-                            .runs(stretch, 0..length, self.tag)
-                            .ok_or_else(unplaced)?;
-                        let table = <[Run; 1]>::try_from(runs).map_err(|_| unplaced())?;
-                        let [table] = table;
-                        Body::Table {
-                            table,
-                            splices: Vec::new(),
-                        }
-                    }
-                    None => match intake.runs(&layout, self.tag).ok_or_else(unplaced)? {
-                        runs if runs.is_empty() => Body::None,
-                        runs => Body::Runs(runs),
+        for (index, Change { mut record, form }) in changes.into_iter().enumerate() {
+            if let (Some(form), Some(content)) = (form, &mut record.content) {
+                content.value.size = form.size();
+                let runs = match tables.get(&index) {
+                    Some((table, length)) => intake.packer.runs(*table, 0..*length, self.tag),
+                    None => intake.runs(form.layout(), self.tag),
+                };
+                let mut runs = runs.ok_or_else(unplaced)?;
+                content.value.body = match (tables.contains_key(&index), runs.len()) {
+                    (true, 1) => Body::Table {
+                        table: runs.remove(0),
+                        splices: Vec::new(),
+                    },
+                    (true, _) => return Err(unplaced()),
+                    (false, _) => match form.compose(runs).ok_or_else(unplaced)? {
+                        Composed::Body(body) => body,
+                        Composed::Table(_) => return Err(unplaced()),
                     },
                 };
             }

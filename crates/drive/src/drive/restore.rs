@@ -24,7 +24,7 @@ impl Drive {
             }
         }
         let count = plan.changes.len() as u64;
-        self.finish(work, Some(plan.intake), plan.changes)?;
+        self.finish(work, Some(plan.intake), plan.changes, &[])?;
         Ok(count)
     }
 
@@ -43,7 +43,7 @@ impl Drive {
             resolve_one(&tree, conflict, keep, &mut records)?;
         }
         let changes = records.into_iter().map(Change::from).collect();
-        self.finish(work, None, changes).map(drop)
+        self.finish(work, None, changes, &[]).map(drop)
     }
 
     fn plan_version(
@@ -216,7 +216,7 @@ impl Plan {
         let replaces = Tree(&rows).heads(node)?.content;
         let mut record = Record::new(node, kind);
         record.content = Some(Write { value, replaces });
-        self.changes.push(Change { record, layout });
+        self.changes.push(Change::whole(record, layout));
         Ok(())
     }
 
@@ -265,7 +265,7 @@ impl Plan {
             attrs.value.mode = 0o644;
         }
         record.succeeds = Some(from);
-        self.changes.push(Change { record, layout });
+        self.changes.push(Change::whole(record, layout));
         Ok(())
     }
 }

@@ -70,11 +70,8 @@ impl Drive {
                 created(&mut work.writer, Kind::File, parent, name, content, mode)
             }
         };
-        changes.push(Change {
-            record,
-            layout: Some(layout),
-        });
-        self.finish(work, Some(intake), changes)?;
+        changes.push(Change::whole(record, Some(layout)));
+        self.finish(work, Some(intake), changes, &[])?;
         self.stat(path)
     }
 
@@ -92,7 +89,7 @@ impl Drive {
         let mut changes = Vec::new();
         let (parent, name) = self.place(&mut work, path, parents, &mut changes)?;
         changes.push(new_folder(&mut work.writer, parent, name).into());
-        self.finish(work, None, changes)?;
+        self.finish(work, None, changes, &[])?;
         self.stat(path)
     }
 
@@ -123,7 +120,7 @@ impl Drive {
             )
             .into(),
         );
-        self.finish(work, None, changes)?;
+        self.finish(work, None, changes, &[])?;
         self.stat(path)
     }
 
@@ -136,7 +133,7 @@ impl Drive {
         let entry = self.found(tree.lookup(path)?, path)?;
         if let Some(winner) = version_beside(&tree, &parent, &entry)? {
             let record = dismissed(&winner, &entry);
-            return self.finish(work, None, vec![record.into()]).map(drop);
+            return self.finish(work, None, vec![record.into()], &[]).map(drop);
         }
         let nodes = match entry.kind {
             Kind::Folder if !recursive && !tree.list(path)?.is_empty() => {
@@ -153,7 +150,7 @@ impl Drive {
         if let Some(parent) = parent {
             work.writer.freed(parent, name, entry.node);
         }
-        self.finish(work, None, changes).map(drop)
+        self.finish(work, None, changes, &[]).map(drop)
     }
 
     /// Moves or renames; over a file: the target gets a new version and the source goes (history survives).
@@ -185,7 +182,7 @@ impl Drive {
                     value: entry.attrs.clone(),
                     replaces: tree.heads(target.node)?.attrs,
                 });
-                changes.push(Change { record, layout });
+                changes.push(Change::whole(record, layout));
                 changes.push(deleted(&tree, entry.node, entry.kind)?.into());
             }
             target => {
@@ -219,7 +216,7 @@ impl Drive {
         if let Some(parent) = work.tree().folders(&from_parent)?.first().copied() {
             work.writer.freed(parent, from_name, entry.node);
         }
-        self.finish(work, Some(intake), changes).map(drop)
+        self.finish(work, Some(intake), changes, &[]).map(drop)
     }
 
     /// Changes permission bits, modification time or extended attributes.
@@ -254,7 +251,7 @@ impl Drive {
         if record.attrs.is_none() && record.content.is_none() {
             return Ok(entry);
         }
-        self.finish(work, None, vec![record.into()])?;
+        self.finish(work, None, vec![record.into()], &[])?;
         self.stat(path)
     }
 
@@ -338,7 +335,7 @@ impl Drive {
 }
 
 /// The file to be written to, if it exists; or why it cannot be written.
-fn writable<R: ReadRows + ?Sized>(
+pub(crate) fn writable<R: ReadRows + ?Sized>(
     tree: &Tree<'_, R>,
     path: &DrivePath,
     options: &WriteOptions,
@@ -426,7 +423,7 @@ pub(crate) fn birth(
     record
 }
 
-fn created(
+pub(crate) fn created(
     writer: &mut Writer,
     kind: Kind,
     parent: NodeId,

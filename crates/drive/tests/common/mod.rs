@@ -42,7 +42,7 @@ pub struct Secrets([[u8; 32]; 4]);
 
 /// One member.
 pub struct Peer {
-    pub drive: Drive,
+    pub drive: Arc<Drive>,
     pub set: Arc<FeedSet>,
     pub indexer: Arc<Indexer>,
     pub feeds: [Arc<Feed>; 3],
@@ -97,6 +97,7 @@ impl Peer {
             changed,
         })
         .expect("drive");
+        let drive = Arc::new(drive);
         drive.set_wait(Duration::from_millis(200));
         Self {
             drive,
