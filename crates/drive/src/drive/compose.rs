@@ -70,7 +70,7 @@ impl Base {
     /// Does the next version fit as splices, if `more` runs are laid over?
     pub fn has_room(&self, more: usize) -> bool {
         // Each new one can cut an old one in two, and one hole may be needed.
-        !matches!(self.under, Under::Nothing) && self.splices.len() + 2 * more + 1 <= MAX_SPLICES
+        !matches!(self.under, Under::Nothing) && self.splices.len() + 2 * more < MAX_SPLICES
     }
 }
 
