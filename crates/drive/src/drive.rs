@@ -216,6 +216,11 @@ impl Drive {
         Ok(Tree(&self.rows()?).writers()?)
     }
 
+    /// Does the tree show everything that is held here, or is some of it still being read?
+    pub fn is_indexed(&self) -> bool {
+        self.indexer.catch_up(Duration::ZERO).is_ok()
+    }
+
     /// Files, folders, logical bytes.
     pub fn totals(&self) -> Result<(u64, u64, u64), DriveError> {
         Ok(Tree(&self.rows()?).totals()?)

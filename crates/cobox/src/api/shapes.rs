@@ -25,6 +25,7 @@ pub fn space(shelf: &Shelf, space: &Space) -> Result<SpaceJson, SpaceError> {
         writable: space.writable(),
         last_sync_at: space.last_sync().map(time::format_ms),
         progress: progress(shelf.swarm().progress(&space.address())),
+        indexed: space.drive().is_indexed(),
         conflicts: space.drive().conflicts()?.len() as u64,
     })
 }

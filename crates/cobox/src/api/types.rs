@@ -72,6 +72,8 @@ pub struct SpaceJson {
     pub last_sync_at: Option<String>,
     /// how far
     pub progress: ProgressJson,
+    /// everything held here is shown (what has just come is read first)
+    pub indexed: bool,
     /// open conflicts
     pub conflicts: u64,
 }

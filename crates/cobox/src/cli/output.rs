@@ -1,6 +1,6 @@
 //! What is printed: text for people, JSON for programs, progress bars where work is long.
 
-use crate::api::types::{JobProgress, ProgressJson};
+use crate::api::types::{JobProgress, ProgressJson, SpaceJson};
 use crate::cli::CliError;
 use crate::client::ClientError;
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -109,6 +109,15 @@ pub fn bytes(count: u64) -> String {
 /// `1 file`, `2 files`.
 pub fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// How far a space is on this machine, in words; never called complete before all of it is shown.
+pub fn here(space: &SpaceJson) -> String {
+    match (space.progress.held >= space.progress.known, space.indexed, &space.last_sync_at) {
+        (true, false, _) => "reading what has come".into(),
+        (true, true, None) => "complete; no other copy has been met yet".into(),
+        _ => progress(&space.progress),
+    }
 }
 
 /// How far a copy is, in words.

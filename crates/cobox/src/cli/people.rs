@@ -2,7 +2,7 @@
 
 use crate::api::types::*;
 use crate::cli::args::Join;
-use crate::cli::output::{Output, bytes, count, line_out, printable, progress, table};
+use crate::cli::output::{Output, bytes, count, here, line_out, printable, progress, table};
 use crate::cli::{CliError, Done};
 use crate::client::{Client, in_space};
 use std::io::{self, BufRead};
@@ -81,7 +81,7 @@ fn status_text(status: &StatusJson, output: &Output) -> String {
 
 /// A space in a list.
 pub fn space_row(space: &SpaceJson) -> Vec<String> {
-    let mut notes = vec![progress(&space.progress)];
+    let mut notes = vec![here(space)];
     if !space.writable {
         notes.push("read only".into());
     }

@@ -2,7 +2,7 @@
 
 use crate::api::types::*;
 use crate::cli::args::{Replicate, Space};
-use crate::cli::output::{Output, bytes, count, line_out, printable, progress, table};
+use crate::cli::output::{Output, bytes, count, here, line_out, printable, table};
 use crate::cli::people::{replica_row, space_row};
 use crate::cli::{CliError, Done};
 use crate::client::{Client, in_space};
@@ -58,7 +58,7 @@ fn detail_text(detail: &SpaceDetailJson, output: &Output) -> String {
         count(space.files, "file", "files"),
         count(space.folders, "folder", "folders"),
         bytes(space.disk_size),
-        progress(&space.progress),
+        here(space),
     );
     if space.conflicts > 0 {
         text.push_str(&format!(
