@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 
 /// Events a receiver may be behind before it lags. A lagging receiver looks at the state again, so this trades memory (every
 /// set that is listened to pays for all of it) against a rare second look.
-const CAPACITY: usize = 512;
+const CAPACITY: usize = 256;
 
 /// What happened, told only after it is durable. A receiver that lags must look at the state again (everything is idempotent).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -123,6 +123,10 @@ impl Store {
         let inner = &self.0;
         let size = inner.options.segment_size;
         let set = FeedSet::open(address, size, &inner.handles, &inner.checkpointer)?;
+        if lock(&inner.sets).closed {
+            set.close();
+            return Err(StoreError::Closed);
+        }
         *slot = Some(set.clone());
         Ok(set)
     }

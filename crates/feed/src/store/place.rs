@@ -32,7 +32,7 @@ enum Found {
 impl DataFolder {
     /// Creates the folder if needed and locks it until drop.
     pub(crate) fn lock(dir: &Path) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(dir).map_err(StoreError::io("creating the data folder"))?;
+        create_dir(dir).map_err(StoreError::io("creating the data folder"))?;
         let lock = OpenOptions::new()
             .read(true)
             .write(true)
@@ -87,6 +87,18 @@ impl DataFolder {
         *crate::sync::lock(&self.found) = Found::Here;
         Ok(())
     }
+}
+
+/// Creates a folder and what leads to it, durably.
+fn create_dir(dir: &Path) -> io::Result<()> {
+    let new: Vec<&Path> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
+    std::fs::create_dir_all(dir)?;
+    for dir in new {
+        // A relative path of one name lies in the current folder.
+        let parent = dir.parent().filter(|parent| *parent != Path::new(""));
+        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn read_marker(lock: &File) -> io::Result<String> {
