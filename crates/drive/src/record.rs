@@ -4,14 +4,18 @@
 //! described in `docs/format.md`.
 
 mod block;
-mod cbor;
+mod check;
+mod reader;
+mod writer;
 
 pub use block::{
     MAX_MESSAGE, MetadataBlock, decode_block, decode_claim, decode_message, encode_claim,
     encode_commit, encode_message,
 };
-pub(crate) use cbor::{Reader, Writer};
-pub use cbor::{decode_runs, encode_runs};
+pub(crate) use reader::Reader;
+pub use reader::decode_runs;
+pub(crate) use writer::Writer;
+pub use writer::encode_runs;
 
 use crate::path::Name;
 use crate::version::{Dot, WriterTag};

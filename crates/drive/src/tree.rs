@@ -9,12 +9,16 @@ mod asof;
 mod batch;
 mod claims;
 mod conflict;
+mod eyes;
 mod gate;
 mod history;
+mod loops;
+mod marks;
 mod rows;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod values;
 mod view;
 
 pub use asof::as_of;

@@ -1,7 +1,7 @@
 //! Metadata blocks: a commit's CBOR cut into blocks, compressed when that saves a size class, padded
 //! with zeros to a class, so that a block's size says little about what is in it.
 
-use super::cbor::{Reader, Writer, check_record};
+use super::check::check_record;
 use super::*;
 
 /// First byte of every block's plaintext.

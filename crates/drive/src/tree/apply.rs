@@ -1,13 +1,15 @@
 //! Applies one commit to the rows. The heart: everything else only asks, or decides when to apply.
 
 use super::batch::Batch;
+use super::loops::relink;
+use super::marks::survive;
 use super::rows::*;
-use super::{MAX_WALK, OPEN_NAME, OPEN_NODE};
+use super::{OPEN_NAME, OPEN_NODE};
 use crate::merge::{Node, Replaced, Stamp, losers};
 use crate::record::{Commit, Kind, NodeId, Place, Record, Write};
 use crate::version::{Clock, Dot, WriterTag};
 use cobox_view::kv::ViewError;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 /// What all records of a commit have in common.
 struct Context {
@@ -160,7 +162,7 @@ fn apply_record(
     let chain = batch.ancestors(id)?;
     batch.tell(id, &chain)?;
     batch.count_above(&chain)?;
-    survive(batch, record, &chain, context)?;
+    survive(batch, record, &chain, context.up_to_date)?;
     review(batch, id, &chain)
 }
 
@@ -209,181 +211,6 @@ fn keep_replaced(batch: &mut Batch<'_>, id: NodeId, replaced: Replaced) -> Resul
         batch.rows.put(VERSIONS, &key, &head.encode())?;
     }
     Ok(())
-}
-
-/// Keeps the marks that say where a deleted folder may still show something.
-fn survive(
-    batch: &mut Batch<'_>,
-    record: &Record,
-    chain: &[NodeId],
-    context: &Context,
-) -> Result<(), ViewError> {
-    let written = record.place.is_some() || record.content.is_some() || record.attrs.is_some();
-    let revived = record
-        .life
-        .as_ref()
-        .is_some_and(|write| write.value == crate::record::Life::Alive);
-    if written || revived {
-        mark_above(batch, chain)?;
-    }
-    if record.kind == Kind::Folder
-        && record.life.is_some()
-        && batch.node(record.node)?.is_some_and(Node::is_deleted)
-    {
-        if context.up_to_date {
-            // Nothing applied so far is beyond this deletion.
-            batch.node_mut(record.node)?.marked = false;
-        } else {
-            mark_below(batch, record.node)?;
-        }
-    }
-    Ok(())
-}
-
-/// Something was written that no deletion above has seen: marks the way up to the highest of them.
-fn mark_above(batch: &mut Batch<'_>, chain: &[NodeId]) -> Result<(), ViewError> {
-    let mut highest = None;
-    for (level, folder) in chain.iter().enumerate() {
-        if batch.node(*folder)?.is_some_and(Node::is_deleted) {
-            highest = Some(level);
-        }
-    }
-    for folder in chain.iter().take(highest.map_or(0, |level| level + 1)) {
-        if !batch.node(*folder)?.is_some_and(|node| node.marked) {
-            batch.node_mut(*folder)?.marked = true;
-        }
-    }
-    Ok(())
-}
-
-/// A deletion arrived that has not seen all: looks through everything below for what it does not cover.
-pub(super) fn mark_below(batch: &mut Batch<'_>, top: NodeId) -> Result<(), ViewError> {
-    let clocks: Vec<Clock> = batch.node(top)?.map_or(Vec::new(), |node| {
-        node.life
-            .iter()
-            .filter_map(|head| head.value.clone())
-            .collect()
-    });
-    let mut stack = vec![vec![top]];
-    let mut visited = HashSet::new();
-    while let Some(way) = stack.pop() {
-        let Some(folder) = way.last().copied().filter(|folder| visited.insert(*folder)) else {
-            continue;
-        };
-        for child in children(batch, folder)? {
-            let Some(node) = batch.node(child)? else {
-                continue;
-            };
-            let unseen = |dot: &Dot| !clocks.iter().all(|clock| clock.covers(dot));
-            let stamps = (node.place.iter().map(|head| head.stamp.dot))
-                .chain(node.content.iter().map(|head| head.stamp.dot))
-                .chain(node.attrs.iter().map(|head| head.stamp.dot))
-                .chain(
-                    node.life
-                        .iter()
-                        .filter(|head| head.value.is_none())
-                        .map(|head| head.stamp.dot),
-                );
-            if stamps.into_iter().any(|dot| unseen(&dot)) {
-                for folder in &way {
-                    batch.node_mut(*folder)?.marked = true;
-                }
-                batch
-                    .rows
-                    .put(OPEN, &[&[OPEN_NODE][..], &child.0].concat(), &[])?;
-                batch.outcome.conflicts = true;
-            }
-            if child.kind() == Some(Kind::Folder) && way.len() < MAX_WALK {
-                stack.push(way.iter().copied().chain([child]).collect());
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Nodes whose winning place is in this folder, whatever their life.
-pub(super) fn children(batch: &mut Batch<'_>, folder: NodeId) -> Result<Vec<NodeId>, ViewError> {
-    let mut found = BTreeSet::new();
-    scan(&*batch.rows, CHILDREN, &folder.0, |key, _| {
-        found.insert(node_at(key, 32)?);
-        Ok(())
-    })?;
-    let mut here = Vec::new();
-    for child in found {
-        if batch.parent(child)? == Some(folder) && !batch.loops.contains(&child) {
-            here.push(child);
-        }
-    }
-    Ok(here)
-}
-
-/// A folder moved: loops may have appeared or gone. In each, the place of highest rank is ignored.
-fn relink(batch: &mut Batch<'_>, moved: NodeId) -> Result<(), ViewError> {
-    let before = batch.loops.clone();
-    let mut now = BTreeSet::new();
-    let mut circles = Vec::new();
-    for start in before.iter().copied().chain([moved]) {
-        let circle = circle(batch, start)?;
-        if let Some(ignored) = highest(batch, &circle)? {
-            now.insert(ignored);
-            circles.push(circle);
-        }
-    }
-    if now == before {
-        return Ok(());
-    }
-    for id in before.symmetric_difference(&now) {
-        batch.unsettled.folder(*id);
-        match now.contains(id) {
-            true => batch.rows.put(LOOPS, &id.0, &[])?,
-            false => batch.rows.delete(LOOPS, &id.0)?,
-        }
-    }
-    batch.loops = now;
-    batch.outcome.conflicts = true;
-    batch.outcome.paths.insert(super::DrivePath::default());
-    remark(batch, before, moved)
-}
-
-/// After loops changed, folders hang elsewhere: the deleted ones above them are looked through anew.
-fn remark(batch: &mut Batch<'_>, before: BTreeSet<NodeId>, moved: NodeId) -> Result<(), ViewError> {
-    for start in before.into_iter().chain(batch.loops.clone()).chain([moved]) {
-        for folder in batch.ancestors(start)?.into_iter().chain([start]) {
-            batch.unsettled.folder(folder);
-            if batch.node(folder)?.is_some_and(Node::is_deleted) {
-                mark_below(batch, folder)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The nodes of the loop that begins and ends at `start`, by winning places; empty if there is none.
-fn circle(batch: &mut Batch<'_>, start: NodeId) -> Result<Vec<NodeId>, ViewError> {
-    let (mut circle, mut at) = (vec![start], start);
-    while circle.len() <= MAX_WALK {
-        let parent = batch
-            .node(at)?
-            .and_then(|node| node.home().map(|home| home.value.parent));
-        match parent {
-            None | Some(NodeId::ROOT) => break,
-            Some(parent) if parent == start => return Ok(circle),
-            Some(parent) => circle.push(parent),
-        }
-        at = circle[circle.len() - 1];
-    }
-    Ok(Vec::new())
-}
-
-fn highest(batch: &mut Batch<'_>, circle: &[NodeId]) -> Result<Option<NodeId>, ViewError> {
-    let mut best = None;
-    for id in circle {
-        let rank = batch
-            .node(*id)?
-            .and_then(|node| node.home().map(|home| home.stamp.rank()));
-        best = best.max(Some((rank, *id)));
-    }
-    Ok(best.map(|(_, id)| id))
 }
 
 /// Notes or drops the node as one that may be in conflict.

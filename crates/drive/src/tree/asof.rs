@@ -23,7 +23,7 @@ pub fn as_of(
         rows.put(META, b"names", &key)?;
     }
     let mut feeds = read_feeds(&now)?;
-    let writers = super::ask::writer_rows(&now)?;
+    let writers = super::eyes::writer_rows(&now)?;
     for (feed, state) in &mut feeds {
         let Some(row) = writers.get(&WriterTag::of(feed)).filter(|_| state.accepted) else {
             continue;

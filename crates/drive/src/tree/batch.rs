@@ -76,9 +76,9 @@ pub(super) struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     pub fn new(rows: &'a mut dyn Rows) -> Result<Self, ViewError> {
-        let hash_key = super::ask::hash_key(&*rows)?;
-        let loops = super::ask::loops(&*rows)?;
-        let writers = super::ask::writer_rows(&*rows)?;
+        let hash_key = super::eyes::hash_key(&*rows)?;
+        let loops = super::eyes::loops(&*rows)?;
+        let writers = super::eyes::writer_rows(&*rows)?;
         Ok(Self {
             rows,
             hash_key,
@@ -232,8 +232,8 @@ impl<'a> Batch<'a> {
         self.nodes.clear();
         self.unsettled = Unsettled::default();
         self.dirty_writers.clear();
-        self.loops = super::ask::loops(&*self.rows)?;
-        self.writers = super::ask::writer_rows(&*self.rows)?;
+        self.loops = super::eyes::loops(&*self.rows)?;
+        self.writers = super::eyes::writer_rows(&*self.rows)?;
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Open conflicts, from rows that say where to look.
 
-use super::ask::{Eyes, Member};
+use super::eyes::{Eyes, Member, Shown};
 use super::rows::*;
 use super::{Cause, Conflict, OPEN_NAME, OPEN_NODE, Tree, Version};
 use crate::merge::{Deletion, Head, Node, losers, winner};
@@ -8,7 +8,7 @@ use crate::path::{DrivePath, Name};
 use crate::record::{Kind, NodeId};
 use crate::version::Dot;
 use cobox_view::kv::{ReadRows, ViewError};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 impl<'a, R: ReadRows + ?Sized> Tree<'a, R> {
     /// Open conflicts, by path.
@@ -153,18 +153,15 @@ impl<'a, R: ReadRows + ?Sized> Tree<'a, R> {
         found: &mut Vec<Conflict>,
     ) -> Result<(), ViewError> {
         let shown = eyes.base(group, name)?;
-        let nodes: BTreeMap<NodeId, Dot> = shown
-            .iter()
-            .filter_map(|one| Some((one.entry.node, self.stamp(eyes, one.entry.node)?)))
-            .collect();
-        let looped = |id: &NodeId| eyes.loops.contains(id);
+        // Losing versions of a node are another conflict, and so is a loop.
+        let ids: Vec<NodeId> = shown.iter().map(|one| one.entry.node).collect();
         let mut versions = Vec::new();
-        for one in &shown {
-            let id = one.entry.node;
-            if let Some(dot) = nodes.get(&id).filter(|_| !looped(&id)) {
-                if !versions.iter().any(|version: &Version| version.node == id) {
-                    versions.extend(pick(&self.node_history(id)?, &[*dot]));
-                }
+        for (at, id) in ids.iter().enumerate() {
+            if ids[..at].contains(id) || eyes.loops.contains(id) {
+                continue;
+            }
+            if let Some(stamp) = eyes.node(*id)?.and_then(|node| node.stamp()) {
+                versions.extend(pick(&self.node_history(*id)?, &[stamp.dot]));
             }
         }
         if versions.len() > 1 {
@@ -190,10 +187,6 @@ impl<'a, R: ReadRows + ?Sized> Tree<'a, R> {
         Ok(())
     }
 
-    fn stamp(&self, eyes: &Eyes<'a, R>, id: NodeId) -> Option<Dot> {
-        eyes.node(id).ok().flatten()?.stamp().map(|stamp| stamp.dot)
-    }
-
     fn of_loop(
         &self,
         eyes: &Eyes<'a, R>,
@@ -204,7 +197,7 @@ impl<'a, R: ReadRows + ?Sized> Tree<'a, R> {
             return Ok(());
         };
         let deletions = node.deletions(&[]);
-        let Some(home) = node.home().filter(|_| true) else {
+        let Some(home) = node.home() else {
             return Ok(());
         };
         if !eyes.visible(id, &node, &deletions)? {
@@ -239,7 +232,7 @@ impl<'a, R: ReadRows + ?Sized> Tree<'a, R> {
             };
             let shown = eyes.base(&group, &home.value.name)?;
             let folder = id.kind() == Some(Kind::Folder);
-            let this = |one: &super::ask::Shown| match folder {
+            let this = |one: &Shown| match folder {
                 true => one.members.iter().any(|member| member.id == *id),
                 false => one.entry.node == *id,
             };

@@ -4,8 +4,8 @@
 //! node adds to its folder follows from that alone, so a change travels up one path. Only a deleted
 //! folder in which something survived is counted anew.
 
-use super::apply::children;
 use super::batch::Batch;
+use super::marks::children;
 use super::rows::*;
 use super::{MAX_WALK, Tree};
 use crate::merge::{Deletion, Node, winner};

@@ -2,6 +2,7 @@
 
 mod basics;
 mod convergence;
+mod feeds;
 mod model;
 mod peers;
 mod speed;

@@ -169,7 +169,7 @@ pub(super) fn read_feeds<R: ReadRows + ?Sized>(
 
 /// Empties everything that commits have written, and begins all believed writers anew.
 fn start_over(rows: &mut dyn Rows) -> Result<(), ViewError> {
-    let claims = super::ask::writer_rows(rows)?;
+    let claims = super::eyes::writer_rows(rows)?;
     for table in ALL
         .into_iter()
         .filter(|table| ![FEEDS, META, REFUSED].contains(table))

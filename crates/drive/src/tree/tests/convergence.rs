@@ -127,7 +127,7 @@ impl Play {
         let some = |dots: &[Dot]| {
             dots.iter()
                 .copied()
-                .skip(usize::from(step.c % 7 == 0))
+                .skip(usize::from(step.c.is_multiple_of(7)))
                 .collect::<Vec<_>>()
         };
         Ok(match (step.action, node) {

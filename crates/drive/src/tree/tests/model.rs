@@ -444,8 +444,9 @@ impl Model {
         loops: &BTreeSet<NodeId>,
         conflicts: &mut Conflicts,
     ) {
-        let mut add =
-            |cause, dots: BTreeSet<Dot>| drop(conflicts.insert((path.clone(), cause, dots)));
+        let mut add = |cause, dots: BTreeSet<Dot>| {
+            conflicts.insert((path.clone(), cause, dots));
+        };
         if let Some(dots) = rivals(&self.contents(id)) {
             add(Cause::Content, dots);
         }
