@@ -146,3 +146,36 @@ fn a_crash_while_recovering_from_a_crash() {
         check(&left, &states, acknowledged, &foreign);
     }
 }
+
+#[test]
+fn a_removal_is_done_or_not_begun() {
+    let (script, foreign) = (script(), Foreign::new());
+    let whole = states(&script).pop().unwrap();
+    let written = MemoryDisk::default();
+    run(&written, &script, &foreign, 1);
+    for cut in 0.. {
+        let disk = written.copy();
+        let store = open(&disk).unwrap();
+        let set = store.set(ADDRESS).unwrap();
+        disk.fail(Some(Fault::PowerCut(disk.calls() + cut)));
+        let removed = store.remove(ADDRESS).is_ok();
+        drop(set);
+        let mut dice = Dice(cut + 1);
+        let left = disk.after_crash(&mut || dice.roll(2) == 0);
+        let store = open(&left).unwrap();
+        let set = store.set(ADDRESS).unwrap();
+        let found = Model::of(&set);
+        assert!(found == Model::default() || (!removed && found == whole));
+        let step = Act::Append(vec![(1, vec![44])]);
+        act(&store, &set, &foreign, &step)
+            .unwrap()
+            .unwrap()
+            .wait()
+            .unwrap();
+        check_trees(&set);
+        if removed {
+            assert!(cut > 5);
+            break;
+        }
+    }
+}

@@ -309,3 +309,26 @@ fn a_stored_block_that_looks_like_a_record_is_not_taken_for_one() {
         states(&script()).pop().unwrap()
     );
 }
+
+#[test]
+fn a_rotten_segment_header_costs_nothing_while_the_index_is_there() {
+    let written = written();
+    let whole = states(&script()).pop().unwrap();
+    drop(open(&written).unwrap().set(ADDRESS).unwrap());
+    for path in segments(&written) {
+        let disk = written.copy();
+        flip(&disk, &path, 50);
+        {
+            let store = open(&disk).unwrap();
+            let set = store.set(ADDRESS).unwrap();
+            assert_eq!(Model::of(&set), whole);
+            let mut batch = crate::set::Batch::new();
+            batch.draft([9; 16], bytes::Bytes::from_static(b"goes on"));
+            set.commit(batch).unwrap().wait().unwrap();
+        }
+        // Without the index, only what that segment held.
+        disk.remove(Path::new("index.redb")).unwrap();
+        let store = open(&disk).unwrap();
+        missing(&Model::of(&store.set(ADDRESS).unwrap()), &whole);
+    }
+}
