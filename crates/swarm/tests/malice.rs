@@ -63,7 +63,10 @@ impl Scene {
 
     /// Alice says why she refused something.
     async fn refused(&mut self, why: &str) {
-        let fits = |event: &SwarmEvent| matches!(event, SwarmEvent::Refused { reason, .. } if reason.contains(why));
+        let fits = |event: &SwarmEvent| {
+            println!("{event:?}"); // shown when the test fails
+            matches!(event, SwarmEvent::Refused { reason, .. } if reason.contains(why))
+        };
         self.alice.until(fits).await;
     }
 
@@ -179,16 +182,50 @@ async fn a_block_that_is_not_what_was_signed() {
     let mut scene = Scene::new().await;
     let victim = writer(&scene.space, 20, 4).await;
     let (mut mallory, request) = asked(&scene, &victim, 4).await;
+    let proof = victim
+        .feed
+        .prove(&request.parts)
+        .expect("read")
+        .expect("held");
+    let request = request.id;
+    answer(&mut mallory, &Data { request, proof }).await;
+    let heard = mallory
+        .hear(|heard| heard.as_message::<Request>().is_some())
+        .await;
+    let request: Request = heard.as_message().expect("a request");
     let mut proof = victim
         .feed
         .prove(&request.parts)
         .expect("read")
         .expect("held");
-    let block = proof.block.as_mut().expect("a block along with the head");
-    block.value = Bytes::from(vec![0; 200]);
+    proof.block.as_mut().expect("a block").value = Bytes::from(vec![0xaa; 200]);
     let request = request.id;
     answer(&mut mallory, &Data { request, proof }).await;
     scene.refused("does not match").await;
+    let feed = scene.at_alice.feed(&victim.feed.key()).expect("admitted");
+    assert_eq!((feed.length(), feed.held().len()), (4, 1));
+    append(&scene.at_bob, &scene.log, 1, 10).await;
+    let (at_alice, log) = (&scene.at_alice, scene.log.key());
+    eventually("Bob's log", || {
+        at_alice.feed(&log).is_some_and(|feed| feed.length() == 4)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_along_with_its_head_that_is_not_what_was_signed() {
+    let mut scene = Scene::new().await;
+    let victim = writer(&scene.space, 20, 4).await;
+    let (mut mallory, request) = asked(&scene, &victim, 4).await;
+    let mut proof = victim
+        .feed
+        .prove(&request.parts)
+        .expect("read")
+        .expect("held");
+    proof.block.as_mut().expect("a block").value = Bytes::from(vec![0xaa; 200]);
+    let request = request.id;
+    answer(&mut mallory, &Data { request, proof }).await;
+    scene.refused("signature").await;
     let feed = scene.at_alice.feed(&victim.feed.key()).expect("admitted");
     assert_eq!((feed.length(), feed.held().len()), (0, 0));
     scene.rest_is_undisturbed().await;

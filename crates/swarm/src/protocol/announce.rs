@@ -95,7 +95,7 @@ impl Replication {
     pub(super) fn answer_want(&mut self, id: PeerId, key: &FeedKey, want: Want) {
         let sensible = want.length.is_power_of_two()
             && (32..=MAX_WANT).contains(&want.length)
-            && want.start % want.length == 0
+            && want.start.is_multiple_of(want.length)
             && want.start < super::peer::MAX_LENGTH;
         let (Some(state), Some(peer)) = (self.feeds.get(key), self.peers.get_mut(&id)) else {
             return;

@@ -258,10 +258,8 @@ impl Replication {
         };
         peer.progress = now;
         let asked = outstanding.asked;
-        if let Some(known) = peer.feeds.get_mut(&asked.feed) {
-            if let Some(block) = asked.block {
-                known.have.remove(block..block.saturating_add(1));
-            }
+        if let (Some(known), Some(block)) = (peer.feeds.get_mut(&asked.feed), asked.block) {
+            known.have.remove(block..block.saturating_add(1));
         }
         if asked.upgrade {
             peer.ahead.remove(&asked.feed); // until it says again that it is

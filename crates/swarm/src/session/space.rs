@@ -178,6 +178,7 @@ impl Driver {
     }
 
     fn on_disconnect(&mut self, peer: PeerId, now: Instant) {
+        self.act(); // what it did last is told under its name
         self.replication.disconnect(peer, now);
         if let Some(member) = self.peers.remove(&peer) {
             let (device, address) = (member.link.device(), self.space.address);
