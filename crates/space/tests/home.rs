@@ -335,3 +335,68 @@ fn a_home_whose_feeds_were_lost_does_not_write_them_anew() {
     drop(garden);
     world.stop(alice);
 }
+
+/// Something stops the removal half-way; the next start ends it.
+#[test]
+fn a_removal_that_was_interrupted_is_finished_at_the_next_start() {
+    let world = World::new();
+    let alice = world.start("Alice");
+    let (garden, shed) = (
+        alice.create("Garden").unwrap(),
+        alice.create("Shed").unwrap(),
+    );
+    let address = garden.address();
+    drop((garden, shed));
+    let views = world
+        .home("Alice")
+        .join("views")
+        .join(format!("{address}.redb"));
+    fs::remove_file(&views).unwrap();
+    fs::create_dir(&views).unwrap();
+    assert!(matches!(
+        alice.delete(&address).err(),
+        Some(SpaceError::Home { .. })
+    ));
+    assert_eq!(alice.spaces().len(), 1);
+    world.stop(alice);
+    // Still in the way: the rest opens, and the reason is told.
+    let alice = world.start("Alice");
+    assert!(alice.space("Shed").is_ok());
+    assert!(alice.failed().contains_key(&address));
+    world.stop(alice);
+    fs::remove_dir(&views).unwrap();
+    let alice = world.start("Alice");
+    assert!(alice.failed().is_empty());
+    assert_eq!(alice.spaces().len(), 1);
+    assert!(alice.create("Garden").is_ok());
+    world.stop(alice);
+}
+
+#[test]
+fn views_that_were_lost_or_damaged_grow_again() {
+    let world = World::new();
+    let alice = world.start("Alice");
+    let garden = alice.create("Garden").unwrap();
+    write(&garden, "/a.txt", b"still here");
+    let address = garden.address();
+    drop(garden);
+    world.stop(alice);
+    let views = world
+        .home("Alice")
+        .join("views")
+        .join(format!("{address}.redb"));
+    for damage in [None, Some(vec![0x55; 10_000])] {
+        match damage {
+            None => fs::remove_file(&views).unwrap(),
+            Some(bytes) => fs::write(&views, bytes).unwrap(),
+        }
+        let alice = world.start("Alice");
+        let garden = alice.space(&address.to_string()).unwrap();
+        eventually("the file is there again", || {
+            text(&garden, "/a.txt").as_deref() == Some("still here")
+        });
+        eventually("and its name", || garden.name() == "Garden");
+        drop(garden);
+        world.stop(alice);
+    }
+}

@@ -2,8 +2,13 @@
 
 mod common;
 
-use cobox_drive::drive::Restore;
-use cobox_space::shelf::ShelfEvent;
+use cobox_drive::drive::{DriveError, Restore};
+use cobox_keys::identity::PublicKey;
+use cobox_keys::invite::{Grant, Invite};
+use cobox_space::log::Filter;
+use cobox_space::log::types::Certificates;
+use cobox_space::shelf::{Shelf, ShelfEvent, SpaceError};
+use cobox_space::space::Space;
 use common::*;
 use std::sync::Arc;
 
@@ -75,7 +80,7 @@ fn a_friend_gets_everything_through_a_replicator_and_back() {
 }
 
 /// Two friends connected directly, who have everything of each other.
-fn friends(world: &World) -> [(cobox_space::shelf::Shelf, Arc<cobox_space::space::Space>); 2] {
+fn friends(world: &World) -> [(Shelf, Arc<Space>); 2] {
     let (alice, bob) = (world.start("Alice"), world.start("Bob"));
     let hers = alice.create("Garden").unwrap();
     write(&hers, "/plan.txt", b"first");
@@ -193,10 +198,7 @@ fn two_spaces_renamed_to_one_name_elsewhere_are_told_apart_by_address() {
     hers.rename("Allotment").unwrap();
     eventually("Bob sees the new name", || his.name() == "Allotment");
     let ambiguous = bob.space("Allotment");
-    assert!(matches!(
-        ambiguous.err(),
-        Some(cobox_space::shelf::SpaceError::Ambiguous(_))
-    ));
+    assert!(matches!(ambiguous.err(), Some(SpaceError::Ambiguous(_))));
     assert!(bob.space(&own.address().to_string()).is_ok());
     drop((hers, his, own));
     world.stop(alice);
@@ -215,8 +217,8 @@ fn a_private_message_is_read_by_its_two_people_only() {
         .append_private(&bob.public_key(), "message", b"\x65hello")
         .unwrap();
     hers.log().append("message", b"\x63all").unwrap();
-    let messages = |space: &cobox_space::space::Space| {
-        let filter = cobox_space::log::Filter {
+    let messages = |space: &Space| {
+        let filter = Filter {
             kind: Some("message".into()),
             ..Default::default()
         };
@@ -399,4 +401,115 @@ fn a_home_put_back_from_an_older_state_goes_on_with_new_feeds() {
     drop(replica);
     world.stop(alice);
     world.stop(hub);
+}
+
+#[test]
+fn a_replica_can_become_a_space_and_neither_is_taken_twice() {
+    let world = World::new();
+    let (alice, bob) = (world.start("Alice"), world.start("Bob"));
+    let garden = alice.create("Garden").unwrap();
+    write(&garden, "/a.txt", b"a");
+    let address = garden.address();
+    drop(
+        bob.replicate(address, Some("hers"), &[alice.hint()])
+            .unwrap(),
+    );
+    let again = bob.replicate(address, None, &[]);
+    assert!(matches!(again.err(), Some(SpaceError::AlreadyHere(name)) if name == "hers"));
+    eventually("Bob keeps it", || garden.last_sync().is_some());
+    let code = garden.invite(&bob.public_key()).unwrap();
+    let joined = bob.join(&code, None).unwrap();
+    assert!(bob.replicas().is_empty());
+    eventually("Bob reads it", || {
+        text(&joined, "/a.txt").as_deref() == Some("a")
+    });
+    write(&joined, "/b.txt", b"b");
+    eventually("Alice reads Bob's", || {
+        text(&garden, "/b.txt").as_deref() == Some("b")
+    });
+    let member = bob.replicate(address, None, &[]);
+    assert!(matches!(member.err(), Some(SpaceError::AlreadyHere(name)) if name == "Garden"));
+    drop((garden, joined));
+    world.stop(bob);
+    let bob = world.start("Bob");
+    assert_eq!((bob.spaces().len(), bob.replicas().len()), (1, 0));
+    world.stop(bob);
+    world.stop(alice);
+}
+
+#[test]
+fn who_may_only_read_reads_everything_and_writes_nothing() {
+    let world = World::new();
+    let (alice, bob) = (world.start("Alice"), world.start("Bob"));
+    let garden = alice.create("Garden").unwrap();
+    write(&garden, "/a.txt", b"a");
+    let Grant::Write(key) = garden.grant() else {
+        panic!("the creator may write");
+    };
+    let invite = Invite {
+        address: garden.address(),
+        name: garden.name(),
+        certificates: garden.certificates().to_vec(),
+        grant: Grant::Read(key.read_key()),
+        hints: vec![alice.hint().to_string()],
+        expires: None,
+        head: None,
+        inviter: alice.public_key(),
+    };
+    let code = invite.seal(alice.identity(), &bob.public_key()).unwrap();
+    let joined = bob.join(&code, None).unwrap();
+    eventually("Bob reads it", || {
+        text(&joined, "/a.txt").as_deref() == Some("a")
+    });
+    assert!(!joined.writable());
+    assert!(matches!(
+        joined.rename("Mine").err(),
+        Some(SpaceError::ReadOnly)
+    ));
+    assert!(matches!(
+        joined.log().append("message", b"\x61a").err(),
+        Some(SpaceError::ReadOnly)
+    ));
+    let removed = joined.drive().remove(&path("/a.txt"), false);
+    assert!(matches!(removed.err(), Some(DriveError::ReadOnly)));
+    bob.set_name("Robert").unwrap();
+    assert_eq!(joined.members().unwrap().len(), 1);
+    // They can pass on what they have, and no more.
+    let eve = world.start("Eve");
+    let passed = eve
+        .join(&joined.invite(&eve.public_key()).unwrap(), None)
+        .unwrap();
+    assert!(!passed.writable());
+    drop((garden, joined, passed));
+    for shelf in [alice, bob, eve] {
+        world.stop(shelf);
+    }
+}
+
+/// One feed leads to all: every member's log comes to repeat the certificates of the others.
+#[test]
+fn certificates_learnt_are_repeated_in_every_log() {
+    let world = World::new();
+    let [(alice, hers), (bob, his)] = friends(&world);
+    let repeated = |space: &Space, by: PublicKey| {
+        let filter = Filter {
+            author: Some(by),
+            ..Filter::of::<Certificates>()
+        };
+        let told = space.log().read(&filter).unwrap();
+        let told = told
+            .iter()
+            .filter_map(|message| message.read::<Certificates>());
+        told.map(|message| message.certificates.len())
+            .sum::<usize>()
+    };
+    // Admin, epoch, and three feeds of each.
+    for person in [alice.public_key(), bob.public_key()] {
+        eventually("all eight are repeated", || {
+            repeated(&hers, person) == 8 && repeated(&his, person) == 8
+        });
+    }
+    drop((hers, his));
+    world.stop(alice);
+    world.stop(bob);
 }

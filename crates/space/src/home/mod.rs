@@ -7,7 +7,7 @@
 mod file;
 mod registry;
 
-pub(crate) use registry::{Registry, ReplicaEntry, SpaceEntry};
+pub(crate) use registry::{MAX_HINTS, Registry, ReplicaEntry, SpaceEntry};
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};

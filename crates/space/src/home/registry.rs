@@ -17,7 +17,8 @@ const WHAT: &str = "list of spaces";
 const MAX_ENTRIES: usize = 100_000;
 const MAX_ENTRY: usize = 64 * 1024;
 const MAX_CERTIFICATES: usize = 16;
-const MAX_HINTS: usize = 64;
+/// Hints kept for one address.
+pub(crate) const MAX_HINTS: usize = 64;
 const MAX_HINT: usize = 512;
 const MAX_NAME: usize = 255;
 const READ: u64 = 0;

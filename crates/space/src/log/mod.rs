@@ -264,16 +264,14 @@ impl Log {
     ///
     /// `View`.
     pub(crate) fn last_told(&self) -> Result<BTreeMap<PublicKey, u64>, SpaceError> {
-        let mut last = BTreeMap::new();
-        let everyone = self.authors(&self.db.snapshot()?)?.len();
-        let all = Filter {
-            limit: usize::MAX,
-            ..Filter::default()
-        };
-        self.newest_first(&all, |message| {
-            last.entry(message.author).or_insert(message.time_ms);
-            last.len() < everyone
-        })?;
+        let rows = self.db.snapshot()?;
+        let mut last: BTreeMap<PublicKey, u64> = BTreeMap::new();
+        for (feed, (author, _)) in self.authors(&rows)? {
+            if let Some(time) = view::latest(&rows, &feed)? {
+                let known = last.entry(author).or_default();
+                *known = time.max(*known);
+            }
+        }
         Ok(last)
     }
 

@@ -14,7 +14,7 @@ use cobox_keys::error::KeyError;
 use cobox_keys::identity::{Identity, PublicKey};
 use cobox_view::indexer::View;
 use cobox_view::journal::Entry;
-use cobox_view::kv::{Rows, Table, ViewError};
+use cobox_view::kv::{ReadRows, Rows, Table, ViewError};
 use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
@@ -24,6 +24,9 @@ use super::message::{Body, Envelope, Letter, MAX_CONTENT, MAX_TYPE, open_private
 pub(super) const MESSAGES: Table = Table("log.messages");
 /// Keys of [`MESSAGES`] behind the tag of their type.
 pub(super) const TYPES: Table = Table("log.types");
+
+/// Newest time of any message in a log feed, ours to read or not, by feed key.
+pub(super) const LATEST: Table = Table("log.latest");
 
 /// Told after a message's row is committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,32 +148,37 @@ impl LogView {
         }
     }
 
-    /// The message in a sealed block that we may read.
-    fn open(&self, entry: &Entry) -> Option<(u64, MessageRow)> {
+    /// The message in a sealed block.
+    fn open(&self, entry: &Entry) -> Option<Envelope> {
         let key = self.read_key.block_key(&entry.feed.0);
         let plaintext = key.open(&entry.block).map(Zeroizing::new).ok()?;
         let message = decode_message(&plaintext).map(Zeroizing::new).ok()?;
-        let Envelope { time_ms, body } = Envelope::decode(&message).ok()?;
-        let row = match body {
-            Body::Open(letter) => MessageRow {
+        Envelope::decode(&message).ok()
+    }
+
+    /// What of it we may read.
+    fn read(&self, body: Body) -> Option<MessageRow> {
+        match body {
+            Body::Open(letter) => Some(MessageRow {
                 letter,
                 private: None,
-            },
+            }),
             Body::Private(boxes) => {
                 let (letter, author) = open_private(&boxes, &self.address, &self.identity)?;
-                MessageRow {
-                    letter,
-                    private: Some(author),
-                }
+                let private = Some(author);
+                Some(MessageRow { letter, private })
             }
-        };
-        Some((time_ms, row))
+        }
     }
 
     fn add(&mut self, rows: &mut dyn Rows, entry: &Entry) -> Result<(), ViewError> {
-        let Some((time_ms, row)) = self.open(entry) else {
-            tracing::debug!(feed = ?entry.feed, block = entry.index, "not a message for us");
+        let Some(Envelope { time_ms, body }) = self.open(entry) else {
+            tracing::debug!(feed = ?entry.feed, block = entry.index, "not a message");
             return Ok(());
+        };
+        raise_latest(rows, &entry.feed, time_ms)?;
+        let Some(row) = self.read(body) else {
+            return Ok(()); // private, to others
         };
         let (feed, block) = (entry.feed, entry.index);
         let key = RowKey {
@@ -202,7 +210,7 @@ impl View for LogView {
     }
 
     fn tables(&self) -> Vec<Table> {
-        vec![MESSAGES, TYPES]
+        vec![MESSAGES, TYPES, LATEST]
     }
 
     fn apply(&mut self, rows: &mut dyn Rows, entries: &[Entry]) -> Result<(), ViewError> {
@@ -226,6 +234,25 @@ impl View for LogView {
     fn reset(&mut self) {
         self.untold.clear();
     }
+}
+
+fn raise_latest(rows: &mut dyn Rows, feed: &FeedKey, time_ms: u64) -> Result<(), ViewError> {
+    if latest(rows, feed)?.is_none_or(|known| known < time_ms) {
+        rows.put(LATEST, &feed.0, &time_ms.to_be_bytes())?;
+    }
+    Ok(())
+}
+
+/// Newest time of a feed's messages, Unix ms by its writer's clock.
+pub(super) fn latest<R: ReadRows + ?Sized>(
+    rows: &R,
+    feed: &FeedKey,
+) -> Result<Option<u64>, ViewError> {
+    let row = rows.get(LATEST, &feed.0)?;
+    let time = |row: Vec<u8>| row.try_into().map(u64::from_be_bytes);
+    row.map(time)
+        .transpose()
+        .map_err(|_| ViewError::Damaged(LATEST.0))
 }
 
 #[cfg(test)]

@@ -63,8 +63,12 @@ async fn keep_house(inner: Weak<Inner>) {
         let Some(inner) = inner.upgrade() else {
             return;
         };
-        if let Err(error) = blocking(move || inner.record_state()).await {
-            tracing::warn!(%error, "the list of spaces could not be brought up to date");
+        let kept = blocking(move || {
+            inner.record_state()?;
+            inner.tell_syncs()
+        });
+        if let Err(error) = kept.await {
+            tracing::warn!(%error, "times of sync could not be written down");
         }
     }
 }
@@ -127,6 +131,27 @@ impl Inner {
         }
     }
 
+    /// Tells in each space, rarely, with whom it was equal and complete.
+    fn tell_syncs(&self) -> Result<(), SpaceError> {
+        let spaces: Vec<_> = {
+            let open = read(&self.open);
+            open.spaces
+                .values()
+                .map(|(space, _)| Arc::clone(space))
+                .collect()
+        };
+        let peers = self.ground.swarm.peers();
+        for space in spaces {
+            for peer in &peers {
+                let here = peer.last_sync.iter().find(|(at, _)| *at == space.address());
+                if let Some((_, time_ms)) = here {
+                    space.tell_sync(peer.device, *time_ms)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn meet(&self, address: &Address, device: cobox_keys::identity::PublicKey) {
         if let Some(space) = self.heard(address) {
             space.met(device, now_ms());
@@ -186,7 +211,8 @@ impl Ears {
         mut logged: Receiver<Logged>,
         mut stored: Receiver<Event>,
     ) {
-        let mut repeat_at: Option<Instant> = None;
+        // What came while nobody was listening is repeated soon after the start.
+        let mut repeat_at = Some(Instant::now() + REPEAT_AFTER);
         loop {
             let due = repeat_at.unwrap_or_else(|| Instant::now() + RECORD_EVERY);
             let alive = tokio::select! {

@@ -25,7 +25,7 @@ use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
-use crate::home::{Home, Registry, ReplicaEntry, SpaceEntry};
+use crate::home::{Home, MAX_HINTS, Registry, ReplicaEntry, SpaceEntry};
 use crate::log::Content;
 use crate::log::types::{SpaceAbout, SpaceRootSeed};
 use crate::replica::Replica;
@@ -290,7 +290,7 @@ impl Shelf {
         let set = self.0.store.set(address.0)?;
         let entry = ReplicaEntry {
             name: name.clone(),
-            hints: peers.iter().map(Hint::to_string).collect(),
+            hints: peers.iter().map(Hint::to_string).take(MAX_HINTS).collect(),
             ..ReplicaEntry::default()
         };
         let hints = entry.hints.clone();
@@ -512,7 +512,6 @@ impl Inner {
             let renewed = self.put_up(space.renew(&self.ground, &self.device_name())?);
             let person = read(&self.person).clone();
             person.map_or(Ok(()), |person| renewed.tell_name(&person))?;
-            renewed.repeat_certificates()?;
         }
         Ok(Begun::Now)
     }

@@ -117,7 +117,11 @@ impl Shelf {
         lock(&inner.following).extend(opened);
         let shelf = Shelf(inner);
         let inner = Arc::clone(&shelf.0);
-        blocking(move || inner.open_all()).await?;
+        blocking(move || {
+            inner.open_all();
+            Ok(())
+        })
+        .await?;
         Ok(shelf)
     }
 }
@@ -145,7 +149,9 @@ impl Place {
             Some(device) if is_same_place => device,
             _ => begin_device(&home)?,
         };
-        store.accept_marker()?;
+        if store.moved() {
+            store.accept_marker()?; // after the new keys: a crash in between only takes newer ones
+        }
         let person = home.name()?;
         Ok(Self {
             home,
@@ -204,26 +210,35 @@ pub(super) fn begin_device(home: &Home) -> Result<Device, SpaceError> {
 }
 
 impl Inner {
-    /// Finishes removals that a crash interrupted, then opens the rest.
-    fn open_all(self: &Arc<Self>) -> Result<(), SpaceError> {
+    /// Finishes removals that a crash interrupted, then opens the rest. What cannot be done with one
+    /// space is no reason to keep the others closed.
+    fn open_all(self: &Arc<Self>) {
         let registry = lock(&self.registry).clone();
         for (address, entry) in &registry.spaces {
             if entry.leaving {
-                self.erase(address)?;
-                self.record(|registry| registry.spaces.remove(address))?;
+                self.finish_leaving(*address, |registry| {
+                    registry.spaces.remove(address);
+                });
             } else {
                 self.reopen_space(*address, entry);
             }
         }
         for (address, entry) in registry.replicas {
             if entry.leaving {
-                self.erase(&address)?;
-                self.record(|registry| registry.replicas.remove(&address))?;
+                self.finish_leaving(address, |registry| {
+                    registry.replicas.remove(&address);
+                });
             } else {
                 self.reopen_replica(address, entry);
             }
         }
-        Ok(())
+    }
+
+    fn finish_leaving(&self, address: Address, unlist: impl FnOnce(&mut Registry)) {
+        let finished = self.erase(&address).and_then(|()| self.record(unlist));
+        if let Err(error) = finished {
+            self.note_failure(address, &error);
+        }
     }
 
     fn reopen_space(self: &Arc<Self>, address: Address, entry: &SpaceEntry) {
@@ -238,7 +253,7 @@ impl Inner {
                 // A name changed while a space could not be told, or a new life of this device.
                 let person = super::read(&self.person).clone();
                 let told = person.map(|name| space.tell_name(&name)).transpose();
-                if let Err(error) = told.and_then(|_| space.repeat_certificates()) {
+                if let Err(error) = told {
                     space.refuse(&error.to_string());
                 }
             }

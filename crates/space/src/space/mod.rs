@@ -30,7 +30,9 @@ use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
 use crate::error::SpaceError;
-use crate::log::types::{Certificates, PeerAbout, SpaceAbout, SpaceInvite, SpaceRootSeed};
+use crate::log::types::{
+    Certificates, LastSync, PeerAbout, SpaceAbout, SpaceInvite, SpaceRootSeed,
+};
 use crate::log::{Content, Filter, Log, Logged, MAX_CONTENT, Message};
 use crate::members::{self, Known, Member};
 
@@ -38,6 +40,8 @@ use crate::members::{self, Known, Member};
 const MAX_REFUSALS: usize = 100;
 /// As many hints as an invite carries.
 const MAX_HINTS: usize = 16;
+/// Milliseconds between two messages about syncs with the same device.
+const SYNC_TOLD_EVERY: u64 = 24 * 60 * 60 * 1000;
 /// Certificates this long are not repeated in the log.
 const MAX_CERTIFICATE: usize = 4096;
 
@@ -60,6 +64,8 @@ pub struct Space {
     pinned: Mutex<Option<PinnedHead>>,
     refused: Mutex<VecDeque<String>>,
     met: Mutex<BTreeMap<PublicKey, u64>>,
+    /// When our log last told of a sync with a device, Unix ms.
+    told_syncs: Mutex<Option<BTreeMap<PublicKey, u64>>>,
     /// Hashes of the certificates that our log already repeats.
     repeated: Mutex<Option<HashSet<[u8; 32]>>>,
 }
@@ -123,6 +129,12 @@ impl Space {
             online: self.online(),
             ..Known::default()
         };
+        for message in self.log.read(&Filter::of::<LastSync>())? {
+            if let Some(LastSync { device, time_ms }) = message.read() {
+                let met = known.met.entry(device).or_default();
+                *met = time_ms.min(message.time_ms).max(*met);
+            }
+        }
         for (author, message) in self.log.newest_by_author(PeerAbout::TYPE)? {
             known
                 .names
@@ -295,6 +307,38 @@ impl Space {
             return Ok(());
         }
         self.log.tell(&PeerAbout { name: name.into() })
+    }
+
+    /// Tells that our device and another had the same, at most once a day for each: idle pairs must
+    /// not write for ever about having nothing to write.
+    pub(crate) fn tell_sync(&self, device: PublicKey, time_ms: u64) -> Result<(), SpaceError> {
+        if !self.writable() {
+            return Ok(());
+        }
+        let mut told = lock(&self.told_syncs);
+        let known = match told.take() {
+            Some(known) => known,
+            None => self.syncs_told()?,
+        };
+        let known = told.insert(known);
+        let is_new = known
+            .get(&device)
+            .is_none_or(|last| last.saturating_add(SYNC_TOLD_EVERY) <= time_ms);
+        if is_new {
+            self.log.tell(&LastSync { device, time_ms })?;
+            known.insert(device, time_ms);
+        }
+        Ok(())
+    }
+
+    fn syncs_told(&self) -> Result<BTreeMap<PublicKey, u64>, SpaceError> {
+        let mine = Filter {
+            author: Some(self.identity.public_key()),
+            ..Filter::of::<LastSync>()
+        };
+        let told = self.log.read(&mine)?;
+        let told = told.iter().filter_map(|message| message.read::<LastSync>());
+        Ok(told.map(|sync| (sync.device, sync.time_ms)).collect())
     }
 
     /// Repeats in our log the certificates that it does not have yet, so that one feed leads to all.

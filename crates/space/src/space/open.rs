@@ -82,6 +82,7 @@ impl Space {
             pinned: Mutex::new(entry.pinned.clone()),
             refused: Mutex::default(),
             met: Mutex::default(),
+            told_syncs: Mutex::default(),
             repeated: Mutex::default(),
         })
     }
@@ -112,6 +113,7 @@ impl Space {
             pinned: Mutex::new(self.pinned()),
             refused: Mutex::new(lock(&self.refused).clone()),
             met: Mutex::new(lock(&self.met).clone()),
+            told_syncs: Mutex::default(),
             repeated: Mutex::default(),
         })
     }
