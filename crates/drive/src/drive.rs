@@ -16,7 +16,7 @@ use crate::content::read::Blocks;
 use crate::content::run;
 use crate::handle::{self, FileReader};
 use crate::path::DrivePath;
-use crate::record::{Content, Kind, NodeId, Record, Time};
+use crate::record::{Content, Kind, NodeId, Record, RecordError, Time};
 use crate::tree::{self, Changed, Conflict, Entry, Tree, Version, WriterInfo};
 use crate::version::{Clock, Dot, WriterTag};
 use bytes::Bytes;
@@ -27,6 +27,7 @@ use cobox_keys::access::{Address, ReadKey};
 use cobox_view::indexer::Indexer;
 use cobox_view::kv::{Database, MemoryRows, ReadRows, Snapshot};
 use commit::{Change, DraftId, Writer};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -145,8 +146,23 @@ impl Drive {
             blocks,
             own,
         };
+        drive.skip_fillers()?;
         drive.recover_drafts()?;
         Ok(drive)
+    }
+
+    /// Content blocks that nothing names are not fetched. (For commits that arrive from now on the view sees to it.)
+    fn skip_fillers(&self) -> Result<(), DriveError> {
+        let rows = self.rows()?;
+        let tree = Tree(&rows);
+        let feeds: HashMap<WriterTag, FeedKey> =
+            tree.writers()?.into_iter().map(|writer| (writer.tag, writer.feeds[1])).collect();
+        for (writer, blocks) in tree.fillers()? {
+            if let Some(feed) = feeds.get(&writer) {
+                self.set.skip(*feed, blocks);
+            }
+        }
+        Ok(())
     }
 
     /// How long reads wait for content that is not here yet (30 s unless set).
@@ -293,6 +309,10 @@ impl Drive {
         writer.settle()?;
         self.await_own()?;
         let rows = self.rows()?;
+        // A newer program's rules may give our records another meaning than we intend.
+        if let Some(format) = Tree(&rows).too_new()? {
+            return Err(RecordError::TooNew(format).into());
+        }
         let clock = Tree(&rows).clock()?;
         Ok(Work {
             writer,

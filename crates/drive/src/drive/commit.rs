@@ -14,6 +14,7 @@ use crate::record::{
     Body, Commit, CommitHeader, MAX_SEEN, NodeId, Record, Seen, decode_block, encode_claim,
     encode_commit, encode_runs,
 };
+use crate::tree::Tree;
 use crate::version::{Clock, Dot, WriterTag};
 use bytes::Bytes;
 use cobox_feed::feed::Feed;
@@ -135,6 +136,8 @@ impl Writer {
         writer.write_claims(claim)?;
         writer.look_again();
         writer.last_time = writer.newest_time()?;
+        // What is not applied yet may be listed a second time, which is harmless.
+        writer.told = Tree(&writer.db.snapshot()?).seen_by(tag)?;
         dedup::check(&writer.db, tag, writer.next_content)?;
         Ok(writer)
     }

@@ -548,14 +548,10 @@ impl Edit {
         let replaces = replaced(&heads.content, self.version, work.writer.tag());
         record.content = Some(Write { value, replaces });
         if let Some(mode) = self.mode {
-            let xattrs = work
-                .tree()
-                .lookup(&self.path)?
-                .filter(|entry| entry.node == node);
-            let xattrs = xattrs.map(|entry| entry.attrs.xattrs).unwrap_or_default();
+            let old = work.tree().attrs(node)?.unwrap_or_default();
             let value = Attrs {
                 mode: mode & 0o7777,
-                xattrs,
+                ..old
             };
             record.attrs = Some(Write {
                 value,

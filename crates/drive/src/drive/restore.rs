@@ -165,19 +165,15 @@ fn standing<R: ReadRows + ?Sized>(
     path: &DrivePath,
     node: NodeId,
 ) -> Result<Standing, DriveError> {
-    let versions = tree.history(path)?;
-    let mut own = versions.iter().filter(|version| version.node == node);
-    let is_deleted = own.clone().any(|version| version.deleted && version.head);
     let (folder, name) = path.split().ok_or(DriveError::Root)?;
     let folders = tree.folders(&folder)?;
-    let is_here = |(parent, own_name): &(NodeId, Name)| {
-        *own_name == name && (folders.is_empty() || folders.contains(parent))
-    };
-    let newest_place = own.find_map(|version| version.place.as_ref());
-    Ok(match newest_place {
-        Some(place) if is_here(place) => Standing::Here,
-        _ if is_deleted => Standing::Gone,
-        _ => Standing::Elsewhere,
+    let is_here = tree.place(node)?.is_some_and(|(parent, own_name)| {
+        own_name == name && (folders.is_empty() || folders.contains(&parent))
+    });
+    Ok(match () {
+        () if is_here => Standing::Here,
+        () if tree.is_deleted(node)? => Standing::Gone,
+        () => Standing::Elsewhere,
     })
 }
 
@@ -311,13 +307,8 @@ fn resolve_one<R: ReadRows + ?Sized>(
             });
         }
         Cause::Attrs => {
-            let shown = tree
-                .lookup(&conflict.path)?
-                .filter(|_| conflict.versions[0].dot == keep);
-            let value = shown
-                .ok_or_else(|| DriveError::NoVersion(keep.to_string()))?
-                .attrs;
-            record.attrs = Some(Write {
+            let value = tree.attrs_at(node, keep)?;
+            record.attrs = value.map(|value| Write {
                 value,
                 replaces: heads.attrs,
             });

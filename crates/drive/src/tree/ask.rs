@@ -5,7 +5,7 @@ use super::rows::*;
 use super::{Entry, Heads, Tree, WriterInfo};
 use crate::merge::{Head, winner};
 use crate::path::{DrivePath, Name};
-use crate::record::{Content, NodeId};
+use crate::record::{Attrs, Content, NodeId};
 use crate::version::{Clock, Dot, WriterTag};
 use cobox_feed::manifest::FeedKey;
 use cobox_view::kv::{ReadRows, ViewError};
@@ -138,6 +138,19 @@ impl<'a, R: ReadRows + ?Sized> Tree<'a, R> {
             Some(Former::Content(head)) => Ok(Some(head.value)),
             _ => Ok(None),
         }
+    }
+
+    /// Attributes of a node as they are shown.
+    pub fn attrs(&self, node: NodeId) -> Result<Option<Attrs>, ViewError> {
+        let node = self.eyes()?.node(node)?.unwrap_or_default();
+        Ok(winner(&node.attrs).map(|head| head.value.clone()))
+    }
+
+    /// Attributes written by one of the versions that compete.
+    pub fn attrs_at(&self, node: NodeId, version: Dot) -> Result<Option<Attrs>, ViewError> {
+        let heads = self.eyes()?.node(node)?.unwrap_or_default().attrs;
+        let head = heads.into_iter().find(|head| head.stamp.dot == version);
+        Ok(head.map(|head| head.value))
     }
 
     /// What the indexer has applied, per writer: the `seen` basis of the next commit.
