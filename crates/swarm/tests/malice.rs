@@ -361,6 +361,9 @@ async fn bulk_frames_that_cannot_be_read() {
     let mut scene = Scene::new().await;
     let mut mallory = scene.mallory().await;
     mallory.claim(1, &scene.log.key(), 0, 3).await;
+    mallory
+        .hear(|heard| heard.place.channel != frame::SESSION)
+        .await; // she is in
     let mut stream = mallory.connection.open_uni().await.expect("a stream");
     stream
         .write_all(&[4, 0, 0, 0, CHANNEL as u8, 1, 0xff, 0xff])
