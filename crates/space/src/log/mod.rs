@@ -2,19 +2,19 @@
 //! Unknown types are kept and handed on raw.
 //!
 //! Here: appending to one's own feed and asking the rows. `message` has the bytes, `types` what known
-//! types hold, `view` the rows. A message's author is whoever the claim of its feed names; nothing
+//! types hold, `view` the rows, `walk` the way over them. A message's author is whoever the claim of its feed names; nothing
 //! inside a message is believed about that.
 
 mod message;
 pub mod types;
 mod view;
+mod walk;
 
 pub use message::{MAX_CONTENT, MAX_TYPE};
 pub use types::Content;
 pub use view::{LogView, Logged};
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -30,17 +30,16 @@ use cobox_keys::cbor;
 use cobox_keys::cipher::BlockKey;
 use cobox_keys::identity::{Identity, PublicKey};
 use cobox_view::indexer::Indexer;
-use cobox_view::kv::{Database, ReadRows, Snapshot, ViewError};
+use cobox_view::kv::{Database, Snapshot};
 use zeroize::Zeroizing;
 
 use crate::error::SpaceError;
 use message::{Body, Envelope, Letter};
-use view::{MESSAGES, MessageRow, RowKey, TYPES, TypeTags};
+use view::TypeTags;
+use walk::{Authors, Keys, PAGE, is_wanted, message_at};
 
 /// Own writes are shown within this time or the call says that they were not.
 const INDEXED_WITHIN: Duration = Duration::from_secs(30);
-/// Rows read at once.
-const PAGE: usize = 256;
 
 /// One message, with the author its feed proves.
 #[derive(Clone, PartialEq, Eq)]
@@ -347,8 +346,6 @@ impl Own {
     }
 }
 
-type Authors = BTreeMap<FeedKey, (PublicKey, WriterTag)>;
-
 fn of_kind(kind: &str) -> Filter {
     Filter {
         kind: Some(kind.to_owned()),
@@ -370,85 +367,6 @@ fn letter(kind: &str, content: &[u8]) -> Result<Letter, SpaceError> {
         ));
     }
     Ok(Letter::new(kind, content))
-}
-
-fn is_wanted(message: &Message, filter: &Filter) -> bool {
-    filter.author.is_none_or(|author| author == message.author)
-}
-
-/// The message of a row, if its writer's claim is accepted. A private one must come from the person
-/// whom it names inside.
-fn message_at(
-    rows: &Snapshot,
-    key: &RowKey,
-    authors: &Authors,
-) -> Result<Option<Message>, ViewError> {
-    let Some((author, writer)) = authors.get(&key.feed).copied() else {
-        return Ok(None);
-    };
-    let Some(row) = rows.get(MESSAGES, &key.encode())?.map(Zeroizing::new) else {
-        return Ok(None);
-    };
-    let row = MessageRow::decode(&row).map_err(|_| ViewError::Damaged(MESSAGES.0))?;
-    if row.private.is_some_and(|said| said != author) {
-        return Ok(None);
-    }
-    Ok(Some(Message {
-        kind: row.letter.kind,
-        time_ms: key.time_ms,
-        author,
-        writer,
-        block: key.block,
-        private: row.private.is_some(),
-        content: row.letter.content,
-    }))
-}
-
-/// Walks the row keys of one type, or of all, newest first, a page at a time.
-struct Keys {
-    prefix: Vec<u8>,
-    from: Bound<Vec<u8>>,
-    to: Vec<u8>,
-}
-
-impl Keys {
-    fn new(tag: Option<[u8; 8]>, filter: &Filter) -> Self {
-        let prefix = tag.map(|tag| tag.to_vec()).unwrap_or_default();
-        // Row keys are turned round: the latest time has the lowest key.
-        let latest = filter
-            .until_ms
-            .map_or(u64::MAX, |until| until.saturating_sub(1));
-        let earliest = filter.since_ms.unwrap_or(0);
-        let from = [&prefix[..], &(!latest).to_be_bytes()].concat();
-        let to = [&prefix[..], &(!earliest).to_be_bytes(), &[0xff; 41]].concat();
-        Self {
-            prefix,
-            from: Bound::Included(from),
-            to,
-        }
-    }
-
-    fn next_page(&mut self, rows: &Snapshot) -> Result<Vec<RowKey>, ViewError> {
-        let table = if self.prefix.is_empty() {
-            MESSAGES
-        } else {
-            TYPES
-        };
-        let from = self.from.as_ref().map(Vec::as_slice);
-        if let Bound::Included(first) | Bound::Excluded(first) = from
-            && first > self.to.as_slice()
-        {
-            return Ok(Vec::new());
-        }
-        let page = rows.range(table, from, Bound::Included(&self.to), PAGE)?;
-        if let Some((last, _)) = page.last() {
-            self.from = Bound::Excluded(last.clone());
-        }
-        let decode = |key: &[u8]| RowKey::decode(key.get(self.prefix.len()..)?);
-        page.iter()
-            .map(|(key, _)| decode(key).ok_or(ViewError::Damaged(table.0)))
-            .collect()
-    }
 }
 
 /// Unix time in milliseconds.

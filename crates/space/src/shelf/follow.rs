@@ -15,8 +15,9 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
+use super::event::ShelfEvent;
+use super::inner::{Begun, Inner, read};
 use super::start::blocking;
-use super::{Begun, Inner, ShelfEvent, read};
 use crate::error::SpaceError;
 use crate::log::types::{PeerAbout, SpaceAbout};
 use crate::log::{Content, Logged, now_ms};

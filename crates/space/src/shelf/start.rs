@@ -13,7 +13,8 @@ use cobox_swarm::transport::{BoxFuture, IrohOptions, IrohTransport, Transport, T
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 
-use super::{Inner, Open, Shelf, follow, lock, write};
+use super::inner::{Inner, Open, lock, read, write};
+use super::{Shelf, follow};
 use crate::error::SpaceError;
 use crate::home::{Device, Home, Registry, ReplicaEntry, SpaceEntry};
 use crate::replica::Replica;
@@ -251,7 +252,7 @@ impl Inner {
             Ok(space) => {
                 let space = self.take_part(space, &entry.hints);
                 // A name changed while a space could not be told, or a new life of this device.
-                let person = super::read(&self.person).clone();
+                let person = read(&self.person).clone();
                 let told = person.map(|name| space.tell_name(&name)).transpose();
                 if let Err(error) = told {
                     space.refuse(&error.to_string());

@@ -1,12 +1,14 @@
 //! `Space`: what a member holds: feeds, drive, log, members.
 //!
 //! Here: the verbs. `open` puts the parts together, `own` are the feeds we write, `name` the rules
-//! for names, `pin` what an invite promised. Not its job: which spaces there are (`shelf`).
+//! for names, `pin` what an invite promised, `tend`
+//! what the shelf does for it. Not its job: which spaces there are (`shelf`).
 
 mod name;
 mod open;
 mod own;
 mod pin;
+mod tend;
 
 pub(crate) use name::{NameBook, clean_name};
 pub(crate) use open::Ground;
@@ -20,7 +22,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cobox_drive::drive::Drive;
 use cobox_drive::tree::{Changed, Tree};
 use cobox_drive::version::WriterTag;
-use cobox_feed::manifest::FeedKey;
 use cobox_feed::set::FeedSet;
 use cobox_keys::access::{Address, SpaceRoot};
 use cobox_keys::identity::{Identity, PublicKey};
@@ -30,20 +31,12 @@ use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
 use crate::error::SpaceError;
-use crate::log::types::{
-    Certificates, LastSync, PeerAbout, SpaceAbout, SpaceInvite, SpaceRootSeed,
-};
-use crate::log::{Content, Filter, Log, Logged, MAX_CONTENT, Message};
+use crate::log::types::{LastSync, PeerAbout, SpaceAbout, SpaceInvite, SpaceRootSeed};
+use crate::log::{Content, Filter, Log, Logged, Message};
 use crate::members::{self, Known, Member};
 
-/// Refusals remembered from the network.
-const MAX_REFUSALS: usize = 100;
 /// As many hints as an invite carries.
 const MAX_HINTS: usize = 16;
-/// Milliseconds between two messages about syncs with the same device.
-const SYNC_TOLD_EVERY: u64 = 24 * 60 * 60 * 1000;
-/// Certificates this long are not repeated in the log.
-const MAX_CERTIFICATE: usize = 4096;
 
 /// A space whose key we hold. Methods block: call them from a thread that may.
 pub struct Space {
@@ -264,174 +257,6 @@ impl Space {
     }
 }
 
-/// What only the shelf calls.
-impl Space {
-    /// Looks the agreed name up again; says it if it is news.
-    pub(crate) fn refresh_name(&self) -> Result<Option<String>, SpaceError> {
-        let usable = |about: &SpaceAbout| clean_name(&about.name).is_ok();
-        let Some(about) = self.log.newest(usable)? else {
-            return Ok(None);
-        };
-        let name = clean_name(&about.name)?;
-        let news = self.names.learn(self.address, &name);
-        Ok(news.then_some(name))
-    }
-
-    /// Who told their name: the author of `logged`, or everybody.
-    pub(crate) fn names_told(
-        &self,
-        logged: Option<&Logged>,
-    ) -> Result<Vec<(PublicKey, String)>, SpaceError> {
-        let only = match logged {
-            Some(logged) => match self.log.author(&logged.feed)? {
-                // Its claim may come later, and is then told as a new writer.
-                None => return Ok(Vec::new()),
-                author => author,
-            },
-            None => None,
-        };
-        let told = self.log.newest_by_author(PeerAbout::TYPE)?.into_iter();
-        let told = told.filter(|(author, _)| only.is_none_or(|only| only == *author));
-        let name = |(author, message): (PublicKey, Message)| Some((author, name_in(&message)?));
-        Ok(told.filter_map(name).collect())
-    }
-
-    /// Tells our name, unless it is told already.
-    pub(crate) fn tell_name(&self, name: &str) -> Result<(), SpaceError> {
-        if !self.writable() {
-            return Ok(());
-        }
-        let me = self.identity.public_key();
-        let told = self.log.newest_by_author(PeerAbout::TYPE)?.remove(&me);
-        if told.and_then(|message| message.read()) == Some(PeerAbout { name: name.into() }) {
-            return Ok(());
-        }
-        self.log.tell(&PeerAbout { name: name.into() })
-    }
-
-    /// Tells that our device and another had the same, at most once a day for each: idle pairs must
-    /// not write for ever about having nothing to write.
-    pub(crate) fn tell_sync(&self, device: PublicKey, time_ms: u64) -> Result<(), SpaceError> {
-        if !self.writable() {
-            return Ok(());
-        }
-        let mut told = lock(&self.told_syncs);
-        let known = match told.take() {
-            Some(known) => known,
-            None => self.syncs_told()?,
-        };
-        let known = told.insert(known);
-        let is_new = known
-            .get(&device)
-            .is_none_or(|last| last.saturating_add(SYNC_TOLD_EVERY) <= time_ms);
-        if is_new {
-            self.log.tell(&LastSync { device, time_ms })?;
-            known.insert(device, time_ms);
-        }
-        Ok(())
-    }
-
-    fn syncs_told(&self) -> Result<BTreeMap<PublicKey, u64>, SpaceError> {
-        let mine = Filter {
-            author: Some(self.identity.public_key()),
-            ..Filter::of::<LastSync>()
-        };
-        let told = self.log.read(&mine)?;
-        let told = told.iter().filter_map(|message| message.read::<LastSync>());
-        Ok(told.map(|sync| (sync.device, sync.time_ms)).collect())
-    }
-
-    /// Repeats in our log the certificates that it does not have yet, so that one feed leads to all.
-    pub(crate) fn repeat_certificates(&self) -> Result<(), SpaceError> {
-        if !self.writable() {
-            return Ok(());
-        }
-        let mut repeated = lock(&self.repeated);
-        let known = match repeated.take() {
-            Some(known) => known,
-            None => self.certificates_told()?,
-        };
-        let known = repeated.insert(known);
-        let held = self.set.certificates();
-        let news: Vec<_> = held
-            .iter()
-            .filter(|one| one.len() <= MAX_CERTIFICATE && !known.contains(&fingerprint(one)))
-            .map(|one| one.to_vec())
-            .collect();
-        for part in Certificates::in_parts(&news, MAX_CONTENT) {
-            self.log.tell(&part)?;
-            known.extend(part.certificates.iter().map(|one| fingerprint(one)));
-        }
-        Ok(())
-    }
-
-    fn certificates_told(&self) -> Result<HashSet<[u8; 32]>, SpaceError> {
-        let mine = Filter {
-            author: Some(self.identity.public_key()),
-            ..Filter::of::<Certificates>()
-        };
-        let told = self.log.read(&mine)?;
-        let told = told
-            .iter()
-            .filter_map(|message| message.read::<Certificates>());
-        let told = told.flat_map(|message| message.certificates);
-        Ok(told.map(|one| fingerprint(&one)).collect())
-    }
-
-    /// Notes that a peer refused something or was refused.
-    pub(crate) fn refuse(&self, reason: &str) {
-        let mut refused = lock(&self.refused);
-        refused.retain(|earlier| earlier != reason);
-        refused.push_front(reason.to_owned());
-        refused.truncate(MAX_REFUSALS);
-    }
-
-    /// Notes that a device was here.
-    pub(crate) fn met(&self, device: PublicKey, time_ms: u64) {
-        lock(&self.met).insert(device, time_ms);
-    }
-
-    /// Notes that a peer had everything we have.
-    pub(crate) fn synced(&self, time_ms: u64) {
-        self.last_sync.fetch_max(time_ms, Ordering::AcqRel);
-    }
-
-    /// What the invite promised against what is here. Once reached it is never asked again.
-    pub(crate) fn pin(&self) -> Option<Pin> {
-        let mut pinned = lock(&self.pinned);
-        let pin = pin::compare(pinned.as_ref()?, &self.set);
-        if pin == Pin::Reached {
-            *pinned = None;
-        }
-        Some(pin)
-    }
-
-    /// What the invite promised and is not here yet.
-    pub(crate) fn pinned(&self) -> Option<PinnedHead> {
-        lock(&self.pinned).clone()
-    }
-
-    /// Signs no more with the writer we have: its feeds went on elsewhere.
-    pub(crate) fn retire(&self) {
-        let feeds = self.set.feeds();
-        feeds
-            .iter()
-            .filter(|feed| feed.is_own())
-            .for_each(|feed| feed.retire());
-    }
-
-    /// Whether one of our feeds is still ours to sign.
-    pub(crate) fn signs(&self, feed: &FeedKey) -> bool {
-        self.set.feed(feed).is_some_and(|feed| feed.is_own())
-    }
-
-    /// Views applied, durable, stopped.
-    pub(crate) fn stop(&self) -> Result<(), SpaceError> {
-        self.tables.indexer.stop()?;
-        Ok(self.tables.db.flush()?)
-    }
-}
-
 /// What was refused of a writer, in words.
 pub(crate) fn refusal_of(writer: &WriterTag, reason: &str) -> String {
     format!("writer {}: {reason}", members::tag_text(writer))
@@ -441,10 +266,6 @@ pub(crate) fn refusal_of(writer: &WriterTag, reason: &str) -> String {
 fn name_in(message: &Message) -> Option<String> {
     let about = message.read::<PeerAbout>()?;
     clean_name(&about.name).ok()
-}
-
-fn fingerprint(certificate: &[u8]) -> [u8; 32] {
-    *blake3::hash(certificate).as_bytes()
 }
 
 /// Every value behind these locks is whole after each statement, so a panic elsewhere spoils none.
