@@ -11,7 +11,7 @@ pub use edit::FileWriter;
 pub use write::Details;
 
 use crate::content::dedup;
-use crate::content::intake::{Found, Intake};
+use crate::content::intake::{Found, Intake, Older};
 use crate::content::read::Blocks;
 use crate::content::run;
 use crate::handle::{self, FileReader};
@@ -353,48 +353,35 @@ impl Drive {
         Ok(())
     }
 
-    fn own_content_length(&self) -> u64 {
-        self.own.as_ref().map_or(0, |own| own.content.length())
-    }
-
-    pub(crate) fn own_tag(&self) -> Option<WriterTag> {
-        self.own.as_ref().map(|own| own.tag)
-    }
-
     fn found(&self, entry: Option<Entry>, path: &DrivePath) -> Result<Entry, DriveError> {
         entry.ok_or_else(|| DriveError::NotFound(path.to_string()))
     }
 
-    /// Makes the chunks of a large file known that another member wrote, so that a new version of it stores only what
-    /// changed. Own files are known since they were written.
-    pub(crate) fn learn<R: ReadRows + ?Sized>(
+    /// The version of a large file that new bytes are compared with. If another member wrote it, its chunks become
+    /// known, so that bytes that only moved are not stored again; own files are known since they were written.
+    pub(crate) fn older<R: ReadRows + ?Sized>(
         &self,
         intake: &mut Intake,
         tree: &Tree<'_, R>,
         entry: &Entry,
         path: &DrivePath,
-    ) -> Result<(), DriveError> {
+    ) -> Result<Option<Box<dyn Older>>, DriveError> {
         if entry.kind != Kind::File || entry.content.size < crate::content::LARGE {
-            return Ok(());
+            return Ok(None);
         }
         let reader = self.reader(tree, entry, path)?;
-        let foreign = |extent: &run::Extent| Some(extent.run.writer) != self.own_tag();
-        let here = reader
-            .extents()
-            .iter()
-            .all(|extent| self.blocks.holds(&extent.run));
-        if !here || !reader.extents().iter().any(foreign) {
-            return Ok(());
+        let own = self.own.as_ref().map(|own| (own.tag, own.content.length()));
+        let foreign = |extent: &run::Extent| own.is_none_or(|(tag, _)| extent.run.writer != tag);
+        let here = |extent: &run::Extent| self.blocks.holds(&extent.run);
+        if let Some((tag, length)) = own
+            && reader.extents().iter().any(foreign)
+            && reader.extents().iter().all(here)
+            && let Some(runs) = run::runs(reader.extents())
+        {
+            let put = |found: &[Found]| dedup::put(&self.db, tag, length, found);
+            intake.learn(&mut handle::Stream::new(&reader), &runs, put)?;
         }
-        let Some(runs) = run::runs(reader.extents()) else {
-            return Ok(());
-        };
-        let (Some(tag), length) = (self.own_tag(), self.own_content_length()) else {
-            return Ok(());
-        };
-        let put = |found: &[Found]| dedup::put(&self.db, tag, length, found);
-        intake.learn(&mut handle::Stream::new(&reader), &runs, put)?;
-        Ok(())
+        Ok(Some(Box::new(reader)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! An open file: reading ranges (waiting for blocks that are not here yet), writing new versions.
 
+use crate::content::intake::Older;
 use crate::content::read::Blocks;
 use crate::content::run::{self, Extent};
 use crate::content::{MAX_TABLE, MAX_TABLE_BYTES};
@@ -97,8 +98,44 @@ impl FileReader {
         Ok(data)
     }
 
+    /// Are the blocks here that part of an extent lies in?
+    fn is_here(&self, extent: &Extent, part: Range<u64>) -> bool {
+        let (from, to) = (
+            part.start.max(extent.at),
+            part.end.min(extent.at + extent.length),
+        );
+        match extent.run.codec {
+            Codec::Raw => {
+                let asked = extent.skip + (from - extent.at)..extent.skip + (to - extent.at);
+                self.blocks.holds(&run::slice(&extent.run, asked))
+            }
+            _ => self.blocks.holds(&extent.run),
+        }
+    }
+
     fn damaged(&self) -> DriveError {
         DriveError::Damaged(format!("the content of {}", self.what))
+    }
+}
+
+impl Older for FileReader {
+    fn read(&self, at: u64, out: &mut [u8]) -> bool {
+        let end = at.saturating_add(out.len() as u64);
+        let first = self
+            .extents
+            .partition_point(|extent| extent.at + extent.length <= at);
+        let mut asked = self.extents[first..]
+            .iter()
+            .take_while(|extent| extent.at < end);
+        end <= self.size
+            && asked.all(|extent| self.is_here(extent, at..end))
+            && self
+                .read_at(at, out)
+                .is_ok_and(|length| length == out.len())
+    }
+
+    fn runs(&self, part: Range<u64>) -> Option<Vec<Run>> {
+        run::part(&self.extents, part)
     }
 }
 

@@ -6,12 +6,12 @@
 mod read;
 mod walk;
 
-use crate::content::intake::Intake;
+use crate::content::intake::{Intake, Older};
 use crate::drive::commit::Change;
 use crate::drive::{Drive, DriveError};
 use crate::path::DrivePath;
 use crate::record::NodeId;
-use crate::tree::Tree;
+use crate::tree::{Entry, Tree};
 use crate::version::Clock;
 use cobox_view::kv::Snapshot;
 use std::path::PathBuf;
@@ -197,10 +197,8 @@ impl<'a> Job<'a> {
             }
             Item::Begin { base } => {
                 self.in_file = true;
-                if let Some((entry, path)) = base {
-                    self.learn(&entry, &path)?;
-                }
-                self.intake.begin();
+                let older = base.and_then(|(entry, path)| self.older(&entry, &path));
+                self.intake.begin(older);
             }
             Item::Chunk { bytes, hash } => {
                 self.intake.chunk(&bytes, hash);
@@ -220,16 +218,18 @@ impl<'a> Job<'a> {
         self.drive.writer()?.ahead(&mut self.intake)
     }
 
-    /// Another member's large file: its chunks become known before the new version is taken in. If it cannot be read,
-    /// more is stored than needed, nothing else.
-    fn learn(&mut self, entry: &crate::tree::Entry, path: &DrivePath) -> Result<(), DriveError> {
-        let learnt = self
+    /// The version of a large file in the drive. If it cannot be read, more is stored than needed, nothing else.
+    fn older(&mut self, entry: &Entry, path: &DrivePath) -> Option<Box<dyn Older>> {
+        match self
             .drive
-            .learn(&mut self.intake, &Tree(self.rows), entry, path);
-        if let Err(error) = learnt {
-            tracing::debug!("the base of {path} was not looked at: {error}");
+            .older(&mut self.intake, &Tree(self.rows), entry, path)
+        {
+            Ok(older) => older,
+            Err(error) => {
+                tracing::debug!("the older version of {path} was not looked at: {error}");
+                None
+            }
         }
-        Ok(())
     }
 
     fn is_due(&self) -> bool {

@@ -4,6 +4,8 @@
 
 use super::chunk::{self, Chunker};
 use super::dedup::{Dedup, Hash, HashKey};
+pub use super::layout::Layout;
+use super::layout::{New, Part};
 use super::pack::{Packer, StretchId};
 use super::{LARGE, compress, run};
 use crate::record::{Codec, Run};
@@ -12,31 +14,6 @@ use bytes::Bytes;
 use std::collections::HashMap;
 use std::io::Read;
 use std::ops::Range;
-
-/// A file's bytes on their way into the feed.
-#[derive(Clone, Debug, Default)]
-pub struct Layout {
-    parts: Vec<Part>,
-    /// Bytes of the file.
-    pub size: u64,
-}
-
-#[derive(Clone, Debug)]
-enum Part {
-    /// In a feed already (or nowhere, for a hole).
-    Known(Vec<Run>),
-    /// In the packer.
-    New(New),
-}
-
-#[derive(Clone, Debug)]
-struct New {
-    stretch: StretchId,
-    part: Range<u64>,
-    /// Bytes of the file, when the stretch is compressed.
-    unpacked: Option<u64>,
-    hash: Option<Hash>,
-}
 
 /// A small file, read, hashed and compressed; whoever does it may be another thread.
 #[derive(Debug)]
@@ -73,9 +50,34 @@ pub struct Intake {
     pub packer: Packer,
     dedup: Dedup,
     /// Chunks of this commit.
-    fresh: HashMap<Hash, New>,
-    open: Option<(Layout, Option<StretchId>)>,
+    fresh: HashMap<Hash, Vec<Part>>,
+    open: Option<Open>,
 }
+
+/// A large file being taken in.
+#[derive(Default)]
+struct Open {
+    layout: Layout,
+    /// One stretch per file: known chunks in between leave no gap in the feed.
+    stretch: Option<StretchId>,
+    older: Option<Box<dyn Older>>,
+    /// New chunks in a row that had nothing in common with the older version.
+    misses: usize,
+}
+
+/// The version that a large file's new bytes are compared with at the same offsets, so that a change inside a chunk
+/// stores the change and not the chunk.
+pub trait Older {
+    /// Reads bytes at an offset if they are here.
+    fn read(&self, at: u64, out: &mut [u8]) -> bool;
+    /// Where these bytes are.
+    fn runs(&self, part: Range<u64>) -> Option<Vec<Run>>;
+}
+
+/// After so many chunks in a row without anything in common, looking further is not worth it.
+const MISSES: usize = 8;
+/// A shorter stretch in common is not worth a run.
+const COMMON: usize = 4 << 10;
 
 /// A row for the de-duplication index: a hash and where such bytes are.
 pub type Found = (Hash, Vec<Run>);
@@ -101,6 +103,7 @@ impl Intake {
     pub fn stream<E: From<std::io::Error>>(
         &mut self,
         source: &mut dyn Read,
+        older: Option<Box<dyn Older>>,
         mut on_chunk: impl FnMut(&mut Self, u64) -> Result<(), E>,
     ) -> Result<Layout, E> {
         let mut start = Vec::new();
@@ -110,7 +113,7 @@ impl Intake {
             return Ok(self.small(&small));
         }
         let mut chunker = Chunker::new(std::io::Cursor::new(start).chain(source));
-        self.begin();
+        self.begin(older);
         while let Some(bytes) = chunker.next_chunk()? {
             let hash = self.hash_key().hash(&bytes);
             self.chunk(&bytes, hash);
@@ -162,11 +165,8 @@ impl Intake {
         if file.is_empty() {
             return Layout::default();
         }
-        if let Some(part) = self.find(&file.hash, size) {
-            return Layout {
-                parts: vec![part],
-                size,
-            };
+        if let Some(parts) = self.find(&file.hash, size) {
+            return Layout { parts, size };
         }
         let new = match &file.packed {
             Some(packed) => {
@@ -188,58 +188,62 @@ impl Intake {
                 }
             }
         };
-        self.fresh.insert(file.hash, new.clone());
-        Layout {
-            parts: vec![Part::New(new)],
-            size,
-        }
+        let parts = vec![Part::New(new)];
+        self.fresh.insert(file.hash, parts.clone());
+        Layout { parts, size }
     }
 
-    /// Begins a large file.
-    pub fn begin(&mut self) {
+    /// Begins a large file; `older` is the version that it replaces.
+    pub fn begin(&mut self, older: Option<Box<dyn Older>>) {
         debug_assert!(self.open.is_none());
-        self.open = Some((Layout::default(), None));
+        self.open = Some(Open {
+            older,
+            ..Open::default()
+        });
     }
 
     /// Takes the next chunk of the file begun.
     pub fn chunk(&mut self, bytes: &Bytes, hash: Hash) {
-        let Some((mut layout, mut stretch)) = self.open.take() else {
+        let Some(mut open) = self.open.take() else {
             return;
         };
-        let length = bytes.len() as u64;
         // Large files are edited in place, and compressed runs cannot be cut.
         let known = self
-            .find(&hash, length)
-            .filter(|part| !part.is_compressed());
-        let part = known.unwrap_or_else(|| {
-            let new = self.append(&mut stretch, bytes);
-            self.fresh.insert(hash, new.clone());
-            Part::New(new)
+            .find(&hash, bytes.len() as u64)
+            .filter(|parts| !parts.iter().any(Part::is_compressed));
+        let parts = known.unwrap_or_else(|| {
+            let parts = self.compared(&mut open, bytes);
+            self.fresh.insert(hash, parts.clone());
+            parts
         });
-        layout.add(part, length);
-        self.open = Some((layout, stretch));
+        for part in parts {
+            open.layout.add(part);
+        }
+        self.open = Some(open);
     }
 
     /// Takes the next bytes of the file begun without looking whether they are known.
     pub fn piece(&mut self, bytes: &[u8]) {
-        let Some((mut layout, mut stretch)) = self.open.take() else {
+        let Some(mut open) = self.open.take() else {
             return;
         };
-        let part = self.append(&mut stretch, bytes);
-        layout.add(Part::New(part), bytes.len() as u64);
-        self.open = Some((layout, stretch));
+        open.layout.add(self.append(&mut open.stretch, bytes));
+        self.open = Some(open);
     }
 
     /// A hole in the file begun.
     pub fn hole(&mut self, length: u64) {
-        if let Some((layout, _)) = &mut self.open {
-            layout.add(Part::Known(vec![run::hole(length)]), length);
+        if let Some(open) = &mut self.open {
+            open.layout.add(Part::Known(vec![run::hole(length)]));
         }
     }
 
     /// Ends the file begun.
     pub fn end(&mut self) -> Layout {
-        let Some((layout, stretch)) = self.open.take() else {
+        let Some(Open {
+            layout, stretch, ..
+        }) = self.open.take()
+        else {
             return Layout::default();
         };
         if let Some(id) = stretch {
@@ -265,17 +269,7 @@ impl Intake {
 
     /// The runs of a file, when all its blocks are placed.
     pub fn runs(&self, layout: &Layout, writer: WriterTag) -> Option<Vec<Run>> {
-        let mut runs = Vec::new();
-        for part in &layout.parts {
-            match part {
-                Part::Known(known) => known.iter().for_each(|r| run::push(&mut runs, r.clone())),
-                Part::New(new) => self
-                    .new_runs(new, writer)?
-                    .into_iter()
-                    .for_each(|r| run::push(&mut runs, r)),
-            }
-        }
-        Some(runs)
+        self.parts_runs(&layout.parts, writer)
     }
 
     /// After the commit is placed: forgets its stretches; returns the rows to put into the index once it is durable.
@@ -284,7 +278,7 @@ impl Intake {
         let fresh = std::mem::take(&mut self.fresh);
         let found: Vec<Found> = fresh
             .into_iter()
-            .filter_map(|(hash, new)| Some((hash, self.new_runs(&new, writer)?)))
+            .filter_map(|(hash, parts)| Some((hash, self.parts_runs(&parts, writer)?)))
             .collect();
         self.dedup.remember(&found);
         self.packer.clear();
@@ -316,57 +310,117 @@ impl Intake {
         Some(runs)
     }
 
-    /// One stretch per file: known chunks in between leave no gap in the feed.
-    fn append(&mut self, stretch: &mut Option<StretchId>, bytes: &[u8]) -> New {
+    /// A new chunk: what the older version has at its two ends is named again, the middle is new.
+    fn compared(&mut self, open: &mut Open, bytes: &[u8]) -> Vec<Part> {
+        let (head, tail) = open.common(bytes);
+        let at = open.layout.size;
+        let older = open.older.as_deref();
+        let known = |part: Range<usize>| {
+            let runs = older?.runs(at + part.start as u64..at + part.end as u64)?;
+            runs.iter()
+                .all(|run| matches!(run.codec, Codec::Raw | Codec::Hole))
+                .then_some(Part::Known(runs))
+        };
+        let before = known(0..head);
+        let after = known(tail..bytes.len());
+        let from = before.as_ref().map_or(0, |_| head);
+        let to = after.as_ref().map_or(bytes.len(), |_| tail);
+        let middle = (from < to).then(|| self.append(&mut open.stretch, &bytes[from..to]));
+        [before, middle, after].into_iter().flatten().collect()
+    }
+
+    fn append(&mut self, stretch: &mut Option<StretchId>, bytes: &[u8]) -> Part {
         let id = *stretch.get_or_insert_with(|| self.packer.begin());
         let from = self.packer.length(id);
         self.packer.extend(id, bytes);
-        New {
+        Part::New(New {
             stretch: id,
             part: from..from + bytes.len() as u64,
             unpacked: None,
             hash: None,
-        }
+        })
     }
 
-    fn find(&self, hash: &Hash, length: u64) -> Option<Part> {
-        if let Some(new) = self.fresh.get(hash) {
-            let fits = new.unpacked.unwrap_or(new.part.end - new.part.start) == length;
-            return fits.then(|| Part::New(new.clone()));
+    fn find(&self, hash: &Hash, length: u64) -> Option<Vec<Part>> {
+        if let Some(parts) = self.fresh.get(hash) {
+            let total: u64 = parts.iter().map(Part::length).sum();
+            return (total == length).then(|| parts.clone());
         }
-        self.dedup.find(hash, length).map(Part::Known)
+        self.dedup
+            .find(hash, length)
+            .map(|runs| vec![Part::Known(runs)])
+    }
+
+    fn parts_runs(&self, parts: &[Part], writer: WriterTag) -> Option<Vec<Run>> {
+        let mut runs = Vec::new();
+        for part in parts {
+            match part {
+                Part::Known(known) => known.iter().for_each(|r| run::push(&mut runs, r.clone())),
+                Part::New(new) => {
+                    let new = self.new_runs(new, writer)?;
+                    new.into_iter().for_each(|r| run::push(&mut runs, r));
+                }
+            }
+        }
+        Some(runs)
     }
 }
 
-impl Part {
-    fn is_compressed(&self) -> bool {
-        match self {
-            Part::Known(runs) => runs
-                .iter()
-                .any(|run| matches!(run.codec, Codec::Lz4 { .. })),
-            Part::New(new) => new.unpacked.is_some(),
+impl Open {
+    /// Where the bytes in common at the front end, and where those at the back begin.
+    fn common(&mut self, bytes: &[u8]) -> (usize, usize) {
+        let none = (0, bytes.len());
+        let Some(older) = self.older.as_ref().filter(|_| self.misses < MISSES) else {
+            return none;
+        };
+        let mut old = vec![0; bytes.len()];
+        self.misses += 1;
+        if !older.read(self.layout.size, &mut old) {
+            return none;
         }
+        let head = equal_start(bytes, &old);
+        let tail = bytes.len() - equal_end(&bytes[head..], &old[head..]);
+        let head = if head >= COMMON { head } else { 0 };
+        let tail = if bytes.len() - tail >= COMMON {
+            tail
+        } else {
+            bytes.len()
+        };
+        if (head, tail) != none {
+            self.misses = 0;
+        }
+        (head, tail)
     }
 }
 
-impl Layout {
-    fn add(&mut self, part: Part, length: u64) {
-        self.size += length;
-        // Neighbours in one stretch are one part: a large new file is a handful of parts, not one per chunk.
-        if let (Some(Part::New(last)), Part::New(new)) = (self.parts.last_mut(), &part)
-            && last.stretch == new.stretch
-            && last.part.end == new.part.start
-            && last.unpacked.is_none()
-            && new.unpacked.is_none()
-        {
-            last.part.end = new.part.end;
-            last.hash = None;
-            return;
-        }
-        if let (Some(Part::Known(last)), Part::Known(new)) = (self.parts.last_mut(), &part) {
-            new.iter().for_each(|r| run::push(last, r.clone()));
-            return;
-        }
-        self.parts.push(part);
-    }
+fn equal_start(a: &[u8], b: &[u8]) -> usize {
+    // By slices first: comparing those is a library call at memory speed.
+    let whole = a
+        .chunks(1024)
+        .zip(b.chunks(1024))
+        .take_while(|(a, b)| a == b)
+        .map(|(a, _)| a.len())
+        .sum();
+    whole
+        + a[whole..]
+            .iter()
+            .zip(&b[whole..])
+            .take_while(|(a, b)| a == b)
+            .count()
+}
+
+fn equal_end(a: &[u8], b: &[u8]) -> usize {
+    let whole: usize = a
+        .rchunks(1024)
+        .zip(b.rchunks(1024))
+        .take_while(|(a, b)| a == b)
+        .map(|(a, _)| a.len())
+        .sum();
+    let (a, b) = (&a[..a.len() - whole], &b[..b.len() - whole]);
+    whole
+        + a.iter()
+            .rev()
+            .zip(b.iter().rev())
+            .take_while(|(a, b)| a == b)
+            .count()
 }

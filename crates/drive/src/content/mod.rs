@@ -6,6 +6,7 @@ pub mod chunk;
 pub mod compress;
 pub mod dedup;
 pub mod intake;
+mod layout;
 pub mod pack;
 pub mod read;
 pub mod run;

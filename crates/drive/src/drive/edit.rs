@@ -389,7 +389,7 @@ impl Edit {
             Some(staged) => staged,
             None => {
                 let mut intake = drive.intake()?;
-                intake.begin();
+                intake.begin(None);
                 Staged {
                     intake,
                     segments: Vec::new(),
@@ -460,7 +460,7 @@ impl Edit {
                 (segments, length)
             }
             None => {
-                shared.begin();
+                shared.begin(None);
                 (Vec::new(), 0)
             }
         };

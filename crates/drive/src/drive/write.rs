@@ -43,11 +43,12 @@ impl Drive {
         let rows = self.rows()?;
         let opened = writable(&Tree(&rows), path, &options)?;
         let mut intake = self.intake()?;
+        let mut older = None;
         if let Some(entry) = &opened {
-            self.learn(&mut intake, &Tree(&rows), entry, path)?;
+            older = self.older(&mut intake, &Tree(&rows), entry, path)?;
         }
         drop(rows);
-        let layout = intake.stream(source, |intake, _| self.writer()?.ahead(intake))?;
+        let layout = intake.stream(source, older, |intake, _| self.writer()?.ahead(intake))?;
         let mut work = self.work()?;
         let current = writable(&work.tree(), path, &options)?;
         let mtime = options.mtime.unwrap_or_else(now);
@@ -326,7 +327,7 @@ impl Drive {
                 return Ok((content, None));
             }
             Some(runs) => intake.known(runs),
-            None => intake.stream(&mut handle::Stream::new(&reader), |_, _| {
+            None => intake.stream(&mut handle::Stream::new(&reader), None, |_, _| {
                 Ok::<_, DriveError>(())
             })?,
         };
