@@ -1,7 +1,7 @@
 //! Are we equal, and if not, where do we differ: summaries, buckets, heads, certificates.
 
 use super::announce::send_certificates;
-use super::peer::{Asked, Peer};
+use super::peer::Asked;
 use super::{Action, Fact, PeerId, Replication};
 use crate::wire::frame;
 use crate::wire::space::{BucketSet, Buckets, CertificateList, Heads, Summary};
@@ -32,6 +32,7 @@ impl Replication {
             self.reconcile(id, now);
         }
         self.check_synced(id, now);
+        self.wake(now);
     }
 
     /// Tells a peer where to look for differences.
@@ -221,20 +222,23 @@ impl Replication {
             self.time_out(id, now);
             self.ask_what_is_held(id, now);
             self.send_receipt(id, now);
-            let idle = |peer: &Peer| peer.requests.is_empty() && !peer.is_synced();
-            let due = |peer: &Peer| match peer.reconcile_at {
-                Some(due) => due <= now,
-                None => true,
-            };
-            match self.peers.get_mut(&id) {
-                Some(peer) if idle(peer) && due(peer) && peer.summary.is_some() => {
-                    match peer.reconcile_at {
-                        Some(_) => self.reconcile(id, now),
-                        None => peer.reconcile_at = Some(now + RETRY),
-                    }
-                }
-                _ => {}
-            }
+            self.compare_again(id, now);
+        }
+    }
+
+    /// Two that differ and exchange nothing compare again, now and then.
+    fn compare_again(&mut self, id: PeerId, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        if peer.is_synced() || peer.summary.is_none() {
+            peer.reconcile_at = None;
+            return;
+        }
+        match peer.reconcile_at {
+            Some(due) if due > now => {}
+            Some(_) if peer.requests.is_empty() => self.reconcile(id, now),
+            _ => peer.reconcile_at = Some(now + RETRY),
         }
     }
 }
