@@ -19,6 +19,7 @@ use crate::version::{Clock, Dot, WriterTag};
 use bytes::Bytes;
 use cobox_feed::feed::Feed;
 use cobox_feed::set::{Batch, FeedSet, Pending};
+use cobox_feed::store::StoreError;
 use cobox_keys::access::ReadKey;
 use cobox_keys::cipher::BlockKey;
 use cobox_view::kv::Database;
@@ -181,10 +182,7 @@ impl Writer {
         drafts: &[DraftId],
     ) -> Result<Committed, DriveError> {
         let done = self.try_commit(clock, intake, changes, drafts);
-        if done.is_err() {
-            self.recover();
-        }
-        done
+        done.map_err(|error| self.recover(error))
     }
 
     /// Keeps a sealed draft; durable when it returns.
@@ -364,18 +362,12 @@ impl Writer {
         let count = blocks.len() as u64;
         let mut batch = Batch::new();
         batch.append_at(&self.content, self.next_content, blocks);
-        let done = self
-            .set
-            .commit(batch)
-            .map_err(DriveError::from)
-            .and_then(|pending| {
-                self.next_content += count;
-                self.track(pending, Vec::new())
-            });
-        if done.is_err() {
-            self.recover();
-        }
-        done
+        let pending = match self.set.commit(batch) {
+            Ok(pending) => pending,
+            Err(error) => return Err(self.recover(error.into())),
+        };
+        self.next_content += count;
+        self.track(pending, Vec::new())
     }
 
     fn track(&mut self, pending: Pending, found: Vec<Found>) -> Result<(), DriveError> {
@@ -391,8 +383,7 @@ impl Writer {
             return Ok(());
         };
         if let Err(error) = oldest.pending.wait() {
-            self.recover();
-            return Err(error.into());
+            return Err(self.recover(error.into()));
         }
         if !oldest.found.is_empty() {
             // The index is a cache: without these rows the same bytes are stored once more, nothing else.
@@ -405,14 +396,22 @@ impl Writer {
         Ok(())
     }
 
-    /// After a failure: what was queued behind it failed too; numbers begin anew from what is durable.
-    fn recover(&mut self) {
-        for queued in self.in_flight.drain(..) {
-            let _ = queued.pending.wait();
-        }
+    /// After a failure: what was queued behind it failed too; numbers begin anew from what is durable. Returns what failed
+    /// first: a commit that met a failed one before it knows only that.
+    fn recover(&mut self, error: DriveError) -> DriveError {
+        let queued = self.in_flight.drain(..).map(|queued| queued.pending.wait());
+        let causes: Vec<_> = queued.filter_map(Result::err).collect();
         self.look_again();
         // What failed may have been the first to list a head: list all again.
         self.told = Clock::default();
+        let moved = |error: &StoreError| matches!(error, StoreError::Moved);
+        match error {
+            DriveError::Store(StoreError::Moved) => {
+                let cause = causes.into_iter().find(|cause| !moved(cause));
+                cause.unwrap_or(StoreError::Moved).into()
+            }
+            other => other,
+        }
     }
 
     fn look_again(&mut self) {
