@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
-use ureq::http::{Method, Request, Response};
+use ureq::http::{Method, Request, Response, request};
 use ureq::{Agent, AsSendBody, Body, SendBody};
 
 /// Why a call was not answered as hoped.
@@ -104,8 +104,12 @@ impl Client {
         path: &str,
         mut source: impl Read,
     ) -> Result<T, ClientError> {
+        // A refusal comes before the body is sent, and is heard.
+        let request = self
+            .request(Method::PUT, path)
+            .header("expect", "100-continue");
         let body = SendBody::from_reader(&mut source);
-        read_json(self.send(Method::PUT, path, body)?)
+        read_json(self.run(request.body(body).map_err(broken)?)?)
     }
 
     /// Streams an answer down.
@@ -173,13 +177,18 @@ impl Client {
         path: &str,
         body: impl AsSendBody,
     ) -> Result<Response<Body>, ClientError> {
-        let request = Request::builder()
+        self.run(self.request(method, path).body(body).map_err(broken)?)
+    }
+
+    fn request(&self, method: Method, path: &str) -> request::Builder {
+        Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "application/json")
-            .body(body)
-            .map_err(broken)?;
+    }
+
+    fn run(&self, request: Request<impl AsSendBody>) -> Result<Response<Body>, ClientError> {
         let response = self.agent.run(request).map_err(broken)?;
         if response.status().is_success() {
             Ok(response)

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use cobox_drive::drive::DriveError;
 use cobox_feed::store::StoreError;
 use cobox_space::shelf::SpaceError;
+use std::io;
 
 /// A failed call: a status and words.
 #[derive(Debug)]
@@ -55,7 +56,12 @@ impl IntoResponse for ApiError {
 
 impl From<SpaceError> for ApiError {
     fn from(error: SpaceError) -> Self {
-        let (status, code) = match &error {
+        let (status, code) = match error {
+            SpaceError::Drive(drive) => return drive.into(),
+            SpaceError::Store(store) => return store.into(),
+            SpaceError::Home { ref source, .. } if is_full(source) => {
+                return StoreError::DiskFull.into();
+            }
             SpaceError::NotFound(_) => (StatusCode::NOT_FOUND, "no_such_space"),
             SpaceError::Ambiguous(_) => (StatusCode::CONFLICT, "ambiguous_name"),
             SpaceError::NameTaken(_) => (StatusCode::CONFLICT, "name_taken"),
@@ -63,66 +69,71 @@ impl From<SpaceError> for ApiError {
             SpaceError::BadName(..) => (StatusCode::BAD_REQUEST, "bad_name"),
             SpaceError::NoName => (StatusCode::CONFLICT, "no_name"),
             SpaceError::ReadOnly => (StatusCode::FORBIDDEN, "read_only"),
+            SpaceError::Superseded => (StatusCode::CONFLICT, "superseded"),
             SpaceError::Invite(_) => (StatusCode::BAD_REQUEST, "bad_invite"),
             SpaceError::Key(_) => (StatusCode::BAD_REQUEST, "bad_key"),
-            SpaceError::Drive(_) => return drive(error),
-            SpaceError::Store(store) => store_kind(store),
+            SpaceError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
         };
         Self::new(status, code, error.to_string())
     }
 }
 
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
+}
+
 impl From<DriveError> for ApiError {
     fn from(error: DriveError) -> Self {
-        SpaceError::Drive(error).into()
+        let (status, code) = match &error {
+            DriveError::Store(store) => return store.clone().into(),
+            DriveError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+            DriveError::NoVersion(_) => (StatusCode::NOT_FOUND, "no_such_version"),
+            DriveError::Exists(_) => (StatusCode::CONFLICT, "exists"),
+            DriveError::NotAFolder(_) => (StatusCode::CONFLICT, "not_a_folder"),
+            DriveError::IsAFolder(_) => (StatusCode::CONFLICT, "is_a_folder"),
+            DriveError::NotEmpty(_) => (StatusCode::CONFLICT, "not_empty"),
+            DriveError::IntoItself(_) => (StatusCode::CONFLICT, "into_itself"),
+            DriveError::Root => (StatusCode::CONFLICT, "top_folder"),
+            DriveError::ReadOnly => (StatusCode::FORBIDDEN, "read_only"),
+            DriveError::NotHere(_) => (StatusCode::GATEWAY_TIMEOUT, "not_here"),
+            DriveError::Local { .. } => (StatusCode::BAD_REQUEST, "local_file"),
+            DriveError::Source(_) => (StatusCode::BAD_REQUEST, "broken_upload"),
+            DriveError::Path(_) => (StatusCode::BAD_REQUEST, "bad_path"),
+            DriveError::Record(_) => (StatusCode::BAD_REQUEST, "too_large"),
+            DriveError::NotAFile(_) => (StatusCode::CONFLICT, "not_a_file"),
+            DriveError::Cancelled => (StatusCode::CONFLICT, "stopped"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+        };
+        let advice = match &error {
+            DriveError::NotEmpty(_) => "; to remove it with everything inside: cobox rm -r",
+            DriveError::NotHere(_) => {
+                "; nothing is lost: try again when a peer that has it is online"
+            }
+            DriveError::ReadOnly => "; ask a member who can write for a new invite",
+            _ => "",
+        };
+        Self::new(status, code, format!("{error}{advice}"))
     }
 }
 
-fn drive(error: SpaceError) -> ApiError {
-    let SpaceError::Drive(error) = error else {
-        return error.into();
-    };
-    let (status, code) = match &error {
-        DriveError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
-        DriveError::NoVersion(_) => (StatusCode::NOT_FOUND, "no_such_version"),
-        DriveError::Exists(_) => (StatusCode::CONFLICT, "exists"),
-        DriveError::NotAFolder(_) => (StatusCode::CONFLICT, "not_a_folder"),
-        DriveError::IsAFolder(_) => (StatusCode::CONFLICT, "is_a_folder"),
-        DriveError::NotEmpty(_) => (StatusCode::CONFLICT, "not_empty"),
-        DriveError::IntoItself(_) => (StatusCode::CONFLICT, "into_itself"),
-        DriveError::ReadOnly => (StatusCode::FORBIDDEN, "read_only"),
-        DriveError::NotHere(_) => (StatusCode::GATEWAY_TIMEOUT, "not_here"),
-        DriveError::Local { .. } => (StatusCode::BAD_REQUEST, "local_file"),
-        DriveError::Path(_) => (StatusCode::BAD_REQUEST, "bad_path"),
-        DriveError::Cancelled => (StatusCode::CONFLICT, "stopped"),
-        DriveError::Store(store) => store_kind(store),
-        _ => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
-    };
-    let advice = match &error {
-        DriveError::NotEmpty(_) => "; to remove it with everything inside: cobox rm -r",
-        DriveError::NotHere(_) => "; nothing is lost: try again when a peer that has it is online",
-        DriveError::ReadOnly => "; ask a member who can write for a new invite",
-        DriveError::Store(store) => advice(store),
-        _ => "",
-    };
-    ApiError::new(status, code, format!("{error}{advice}"))
-}
-
-fn store_kind(error: &StoreError) -> (StatusCode, &'static str) {
-    match error {
-        StoreError::DiskFull => (StatusCode::INSUFFICIENT_STORAGE, "disk_full"),
-        StoreError::Locked => (StatusCode::CONFLICT, "home_in_use"),
-        _ => (StatusCode::INTERNAL_SERVER_ERROR, "store_failed"),
-    }
-}
-
-fn advice(error: &StoreError) -> &'static str {
-    match error {
-        StoreError::DiskFull => {
-            "; everything reported as done before is safe: free some space and do this again"
-        }
-        StoreError::Poisoned => "; everything reported as done before is safe",
-        _ => "",
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let (status, code, advice) = match &error {
+            StoreError::DiskFull => (
+                StatusCode::INSUFFICIENT_STORAGE,
+                "disk_full",
+                "; everything reported as done before is safe: free some space and do this again",
+            ),
+            StoreError::Locked => (StatusCode::CONFLICT, "home_in_use", ""),
+            StoreError::Poisoned => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "store_failed",
+                "; everything reported as done before is safe",
+            ),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "store_failed", ""),
+        };
+        Self::new(status, code, format!("{error}{advice}"))
     }
 }

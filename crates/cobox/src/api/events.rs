@@ -1,8 +1,8 @@
 //! Live events as server-sent events, one JSON object each.
 
 use crate::api::types::EventJson;
-use crate::api::{Api, ApiError, blocking, time};
-use axum::extract::{Path, State};
+use crate::api::{Api, ApiError, Segment, blocking, time};
+use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use cobox_keys::access::Address;
 use cobox_space::shelf::{ShelfEvent, SpaceError};
@@ -27,7 +27,7 @@ pub async fn all(State(api): State<Arc<Api>>) -> Events {
 /// `GET /api/spaces/:space/events`
 pub async fn of_space(
     State(api): State<Arc<Api>>,
-    Path(space): Path<String>,
+    Segment(space): Segment,
 ) -> Result<Events, ApiError> {
     let of = api.clone();
     let address = blocking(move || Ok::<_, SpaceError>(of.shelf.space(&space)?.address())).await?;

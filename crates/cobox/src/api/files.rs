@@ -1,10 +1,10 @@
 //! Calls about what is inside a space: listing, reading, writing, moving, history, conflicts.
 
 use crate::api::types::*;
-use crate::api::{Api, ApiError, Body, blocking, bytes_in_url, shapes, time};
+use crate::api::{Api, ApiError, Body, Segment, blocking, bytes_in_url, shapes, time};
 use axum::Json;
 use axum::body::Body as HttpBody;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use cobox_drive::record::Kind;
 use cobox_drive::version::Dot;
 use cobox_space::shelf::SpaceError;
 use futures_util::TryStreamExt;
-use std::io;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -26,10 +26,13 @@ type Answer<T> = Result<Json<T>, ApiError>;
 /// Bytes read from a file at a time.
 const CHUNK: usize = 256 << 10;
 
+/// Bytes of a refused upload that are read and thrown away before the answer.
+const MAX_DRAINED: u64 = 1 << 30;
+
 /// `GET /api/spaces/:space/drive?path=`
 pub async fn listing(
     State(api): State<Arc<Api>>,
-    Path(space): Path<String>,
+    Segment(space): Segment,
     RawQuery(query): RawQuery,
 ) -> Answer<ListingJson> {
     let path = path_in(query.as_deref())?;
@@ -52,7 +55,7 @@ pub async fn listing(
 /// `GET /api/spaces/:space/files?path=&version=`, with ranges.
 pub async fn read(
     State(api): State<Arc<Api>>,
-    Path(space): Path<String>,
+    Segment(space): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -152,7 +155,7 @@ fn range_of(header: Option<&str>, size: u64) -> Result<Option<Range<u64>>, ()> {
 /// `PUT /api/spaces/:space/files?path=`: the body is the file.
 pub async fn write(
     State(api): State<Arc<Api>>,
-    Path(space): Path<String>,
+    Segment(space): Segment,
     RawQuery(query): RawQuery,
     body: HttpBody,
 ) -> Result<(StatusCode, Json<EntryJson>), ApiError> {
@@ -166,8 +169,12 @@ pub async fn write(
             parents,
             ..WriteOptions::default()
         };
-        let entry = space.drive().write_file(&path, &mut source, options)?;
-        Ok::<_, SpaceError>(shapes::entry(&entry))
+        let written = space.drive().write_file(&path, &mut source, options);
+        if written.is_err() {
+            // Whoever is still sending would not hear the answer.
+            let _ = io::copy(&mut source.take(MAX_DRAINED), &mut io::sink());
+        }
+        Ok::<_, SpaceError>(shapes::entry(&written?))
     });
     Ok((StatusCode::CREATED, Json(entry.await?)))
 }
@@ -175,7 +182,7 @@ pub async fn write(
 /// `DELETE /api/spaces/:space/files?path=&recursive=true`
 pub async fn remove(
     State(api): State<Arc<Api>>,
-    Path(space): Path<String>,
+    Segment(space): Segment,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ApiError> {
     let path = path_in(query.as_deref())?;
@@ -190,7 +197,7 @@ pub async fn remove(
 /// `POST /api/spaces/:space/folders?path=&parents=true`
 pub async fn create_folder(
     State(api): State<Arc<Api>>,
-    Path(space): Path<String>,
+    Segment(space): Segment,
     RawQuery(query): RawQuery,
 ) -> Result<(StatusCode, Json<EntryJson>), ApiError> {
     let path = path_in(query.as_deref())?;
@@ -209,7 +216,7 @@ pub async fn create_folder(
 /// `POST /api/spaces/:space/move`
 pub async fn rename(
     State(api): State<Arc<Api>>,
-    Path(space): Path<String>,
+    Segment(space): Segment,
     Body(request): Body<MoveJson>,
 ) -> Result<StatusCode, ApiError> {
     let from = parse(&request.from.bytes())?;
@@ -222,7 +229,7 @@ pub async fn rename(
 /// `GET /api/spaces/:space/history?path=`
 pub async fn history(
     State(api): State<Arc<Api>>,
-    Path(space): Path<String>,
+    Segment(space): Segment,
     RawQuery(query): RawQuery,
 ) -> Answer<Vec<VersionJson>> {
     let path = path_in(query.as_deref())?;
@@ -243,7 +250,7 @@ pub async fn history(
 /// `POST /api/spaces/:space/restore?path=`
 pub async fn restore(
     State(api): State<Arc<Api>>,
-    Path(space): Path<String>,
+    Segment(space): Segment,
     RawQuery(query): RawQuery,
     Body(request): Body<RestoreJson>,
 ) -> Answer<RestoredJson> {
@@ -264,7 +271,7 @@ pub async fn restore(
 /// `GET /api/spaces/:space/conflicts`
 pub async fn conflicts(
     State(api): State<Arc<Api>>,
-    Path(space): Path<String>,
+    Segment(space): Segment,
 ) -> Answer<Vec<ConflictJson>> {
     let conflicts = blocking(move || {
         let space = api.shelf.space(&space)?;
@@ -283,7 +290,7 @@ pub async fn conflicts(
 /// `POST /api/spaces/:space/resolve?path=`
 pub async fn resolve(
     State(api): State<Arc<Api>>,
-    Path(space): Path<String>,
+    Segment(space): Segment,
     RawQuery(query): RawQuery,
     Body(request): Body<KeepJson>,
 ) -> Result<StatusCode, ApiError> {

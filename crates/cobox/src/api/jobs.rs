@@ -1,9 +1,9 @@
 //! Long work: answered as lines of JSON, progress first, the outcome last. Ends when the caller goes away.
 
 use crate::api::types::*;
-use crate::api::{Api, ApiError, Body, blocking, files};
+use crate::api::{Api, ApiError, Body, Segment, blocking, files};
 use axum::body::Body as HttpBody;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 /// `POST /api/spaces/:space/import`
 pub async fn import(
     State(api): State<Arc<Api>>,
-    Path(space): Path<String>,
+    Segment(space): Segment,
     Body(request): Body<ImportJson>,
 ) -> Result<Response, ApiError> {
     let to = files::parse(&request.to.bytes())?;
@@ -39,7 +39,7 @@ pub async fn import(
 /// `POST /api/spaces/:space/export`
 pub async fn export(
     State(api): State<Arc<Api>>,
-    Path(space): Path<String>,
+    Segment(space): Segment,
     Body(request): Body<ExportJson>,
 ) -> Result<Response, ApiError> {
     let path = files::parse(&request.path.bytes())?;

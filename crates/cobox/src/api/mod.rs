@@ -16,8 +16,9 @@ pub mod types;
 pub use error::ApiError;
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, FromRequest, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router, middleware};
 use cobox_space::shelf::Shelf;
@@ -89,6 +90,13 @@ pub fn router(api: Arc<Api>) -> Router {
                 "there is no such call",
             )
         })
+        .method_not_allowed_fallback(async || {
+            ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "wrong_method",
+                "this call does not exist with this method",
+            )
+        })
         .layer(middleware::from_fn_with_state(api.clone(), guard::check))
         .with_state(api)
 }
@@ -118,6 +126,20 @@ where
                 };
                 Err(ApiError::new(refused.status(), code, refused.body_text()))
             }
+        }
+    }
+}
+
+/// The one changing segment of a route: the name or address of a space or replica.
+pub struct Segment(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(segment)) => Ok(Self(segment)),
+            Err(refused) => Err(ApiError::bad("space", refused.body_text())),
         }
     }
 }

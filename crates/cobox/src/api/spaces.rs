@@ -1,9 +1,9 @@
 //! Calls about people, spaces and replicas.
 
 use crate::api::types::*;
-use crate::api::{Api, ApiError, Body, blocking, shapes};
+use crate::api::{Api, ApiError, Body, Segment, blocking, shapes};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
@@ -111,10 +111,7 @@ pub async fn join(
 }
 
 /// `GET /api/spaces/:space`
-pub async fn show(
-    State(api): State<Arc<Api>>,
-    Path(name): Path<String>,
-) -> Answer<SpaceDetailJson> {
+pub async fn show(State(api): State<Arc<Api>>, Segment(name): Segment) -> Answer<SpaceDetailJson> {
     let detail = blocking(move || shapes::space_detail(&api.shelf, &*api.shelf.space(&name)?));
     detail.await.map(Json)
 }
@@ -122,7 +119,7 @@ pub async fn show(
 /// `PATCH /api/spaces/:space`
 pub async fn rename(
     State(api): State<Arc<Api>>,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     Body(new): Body<NameJson>,
 ) -> Answer<SpaceRef> {
     let renamed = blocking(move || {
@@ -134,7 +131,7 @@ pub async fn rename(
 }
 
 /// `DELETE /api/spaces/:space`
-pub async fn delete(State(api): State<Arc<Api>>, Path(name): Path<String>) -> Answer<SpaceRef> {
+pub async fn delete(State(api): State<Arc<Api>>, Segment(name): Segment) -> Answer<SpaceRef> {
     let deleted = blocking(move || {
         let gone = short(&*api.shelf.space(&name)?);
         let address = address_of(&api, &name)?;
@@ -151,7 +148,7 @@ fn address_of(api: &Api, name: &str) -> Result<Address, SpaceError> {
 /// `POST /api/spaces/:space/invites`
 pub async fn invite(
     State(api): State<Arc<Api>>,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     Body(request): Body<InviteJson>,
 ) -> Answer<CodeJson> {
     let wrong = |_| {
@@ -199,7 +196,7 @@ pub async fn replicate(
 /// `DELETE /api/replicas/:address`
 pub async fn unreplicate(
     State(api): State<Arc<Api>>,
-    Path(text): Path<String>,
+    Segment(text): Segment,
 ) -> Result<StatusCode, ApiError> {
     let address = address(&text)?;
     blocking(move || api.shelf.unreplicate(&address)).await?;

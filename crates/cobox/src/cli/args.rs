@@ -5,6 +5,17 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+const FIRST_STEPS: &str = "\
+SPACE is a name or an address. Paths inside a space are written SPACE:PATH, e.g. photos:2026/may.jpg
+Exit status: 0 done, 1 failed, 2 not understood, 3 done but for the problems listed.
+
+First steps:
+  cobox up                          start it, in a terminal of its own
+  cobox name \"Your Name\"            say who you are
+  cobox space create photos         make a space
+  cobox import photos ~/Pictures    put something into it
+  cobox invite photos PUBLIC_KEY    let somebody in; they type: cobox join CODE";
+
 /// Encrypted folders that live on your friends' machines and yours, with no server in the middle.
 ///
 /// Start the program with `cobox up` and leave it running; all other commands talk to it.
@@ -15,9 +26,7 @@ use std::path::PathBuf;
     arg_required_else_help = true,
     max_term_width = 100
 )]
-#[command(
-    after_help = "SPACE is a name or an address. Paths inside a space are written SPACE:PATH, e.g. photos:2026/may.jpg"
-)]
+#[command(after_help = FIRST_STEPS)]
 pub struct Cli {
     /// Folder that holds everything (default: the XDG data folder, or COBOX_HOME)
     #[arg(long, global = true, value_name = "DIR")]

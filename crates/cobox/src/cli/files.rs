@@ -4,7 +4,7 @@ use crate::api::bytes_in_url::encode;
 use crate::api::time;
 use crate::api::types::*;
 use crate::cli::args::Files;
-use crate::cli::output::{Output, bytes, count, line_out, printable, table};
+use crate::cli::output::{Output, bytes, count, printable, table};
 use crate::cli::{CliError, Done};
 use crate::client::{Client, in_space};
 use serde_json::json;
