@@ -1,0 +1,36 @@
+//! What the end-to-end tests share: real programs on homes of their own, real trees on disk, a wire
+//! that can be listened to. No test sleeps for a guess: it asks until it is so, or until its
+//! patience ends.
+
+// Each test file is a program of its own and uses a part of this.
+#![allow(dead_code)]
+
+pub mod compare;
+pub mod http;
+pub mod node;
+pub mod proxy;
+pub mod random;
+pub mod search;
+pub mod tree;
+
+use std::time::{Duration, Instant};
+
+pub use node::Node;
+
+/// How long anything may take before a test gives up; generous, because machines are shared.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks until `probe` has an answer. Its errors say how things stand; the last one is shown when
+/// patience ends.
+pub fn until<T>(what: &str, mut probe: impl FnMut() -> Result<T, String>) -> T {
+    let started = Instant::now();
+    loop {
+        match probe() {
+            Ok(answer) => return answer,
+            Err(state) if started.elapsed() > PATIENCE => {
+                panic!("not within {PATIENCE:?}: {what}; at last: {state}")
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
