@@ -4,7 +4,7 @@
 //! Not its job: keeping the parent key or deciding when a new incarnation begins.
 
 use crate::access::Address;
-use crate::identity::KeyPair;
+use crate::identity::{Identity, KeyPair};
 use crate::secret::{Secret, fill_random, hide_in_debug};
 use crate::sodium;
 
@@ -63,6 +63,19 @@ impl ParentKey {
     }
 }
 
+impl Identity {
+    /// The pair that signs as admin of one space. Certificates are seen by whoever knows the address, so it must not tell
+    /// who its owner is, nor which other spaces are theirs.
+    pub fn admin_pair(&self, address: &Address) -> KeyPair {
+        let parent = sodium::kdf(self.key_pair().expose_seed(), b"cboxadmn", 0);
+        KeyPair::from_secret(&sodium::keyed_hash(
+            parent.expose(),
+            "admin key",
+            &[&address.0],
+        ))
+    }
+}
+
 impl Incarnation {
     /// A new life.
     pub fn generate() -> Self {
@@ -103,6 +116,16 @@ mod tests {
             let theirs = unhex(&entry("derivations", "feed_seeds")[kind as usize]);
             assert_eq!(pair.expose_seed().as_slice(), theirs);
         }
+    }
+
+    #[test]
+    fn an_admin_has_another_key_in_each_space() {
+        let person = Identity::from_seed(&fixed("derivations", "person"));
+        let address = Address(fixed("derivations", "address"));
+        let pair = person.admin_pair(&address);
+        assert_eq!(*pair.expose_seed(), fixed("derivations", "admin_seed"));
+        assert_ne!(pair.public(), person.public_key());
+        assert_ne!(pair.public(), person.admin_pair(&Address([9; 32])).public());
     }
 
     #[test]

@@ -162,6 +162,7 @@ def derivations():
         "hash_key": labelled(b"hash key", b"chunks", read_key),
         "mac": labelled(b"mac", framed(b"topic", b"ab", b"", b"c"), access),
         "storage_key": labelled(b"storage key", b"rows", kdf(person, b"cboxstor", 0)),
+        "admin_seed": labelled(b"admin key", address, kdf(person, b"cboxadmn", 0)),
     }
 
 

@@ -90,14 +90,14 @@ impl Shelf {
         let root = SpaceRoot::generate();
         let address = root.address();
         let key = EncryptionKey::generate();
-        let admin = self.identity().key_pair();
+        let admin = self.identity().admin_pair(&address);
         let writer = key.writer_pair().public();
         let entry = SpaceEntry {
             name: name.clone(),
             grant: Grant::Write(key),
             certificates: vec![
                 admin_certificate(root.key_pair(), &address, &admin.public()),
-                epoch_certificate(admin, &address, 0, &[], &writer),
+                epoch_certificate(&admin, &address, 0, &[], &writer),
             ],
             hints: Vec::new(),
             pinned: None,
