@@ -69,7 +69,6 @@ impl From<SpaceError> for ApiError {
             SpaceError::BadName(..) => (StatusCode::BAD_REQUEST, "bad_name"),
             SpaceError::NoName => (StatusCode::CONFLICT, "no_name"),
             SpaceError::ReadOnly => (StatusCode::FORBIDDEN, "read_only"),
-            SpaceError::Superseded => (StatusCode::CONFLICT, "superseded"),
             SpaceError::Invite(_) => (StatusCode::BAD_REQUEST, "bad_invite"),
             SpaceError::Key(_) => (StatusCode::BAD_REQUEST, "bad_key"),
             SpaceError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),

@@ -113,7 +113,11 @@ pub fn count(number: u64, one: &str, many: &str) -> String {
 
 /// How far a space is on this machine, in words; never called complete before all of it is shown.
 pub fn here(space: &SpaceJson) -> String {
-    match (space.progress.held >= space.progress.known, space.indexed, &space.last_sync_at) {
+    match (
+        space.progress.held >= space.progress.known,
+        space.indexed,
+        &space.last_sync_at,
+    ) {
         (true, false, _) => "reading what has come".into(),
         (true, true, None) => "complete; no other copy has been met yet".into(),
         _ => progress(&space.progress),

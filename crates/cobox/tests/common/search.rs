@@ -3,6 +3,7 @@
 use data_encoding::{BASE32_NOPAD, BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 /// Byte strings that must not appear, each with what it would give away.
@@ -77,7 +78,9 @@ impl Needles {
         let mut open = vec![top.to_owned()];
         while let Some(path) = open.pop() {
             let data = fs::symlink_metadata(&path).unwrap();
-            let bytes = if data.is_dir() {
+            let bytes = if data.is_symlink() {
+                fs::read_link(&path).unwrap().into_os_string().into_vec()
+            } else if data.is_dir() {
                 open.extend(
                     fs::read_dir(&path)
                         .unwrap()
