@@ -11,10 +11,12 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Commits in flight.
 const AHEAD: usize = 4;
+/// Times that both are measured.
+const ROUNDS: u32 = 5;
 
 struct Args {
     bytes: u64,
@@ -35,27 +37,41 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let dir = args.dir.join(format!("append-{}", std::process::id()));
     std::fs::create_dir_all(&dir)?;
+    let (mut feed, mut plain) = (Duration::ZERO, Duration::ZERO);
     // In turns, because a disk is not equally fast all the time.
-    let mut ratios = Vec::new();
-    for _ in 0..3 {
-        let feed = speed(&args, || append(&args, &dir))?;
-        let plain = speed(&args, || write_plainly(&args, &dir))?;
-        println!(
-            "feed {feed:.0} MB/s, plain {plain:.0} MB/s, ratio {:.2}",
-            feed / plain
+    for _ in 0..ROUNDS {
+        let (ours, theirs) = (
+            time(|| append(&args, &dir))?,
+            time(|| write_plainly(&args, &dir))?,
         );
-        ratios.push(feed / plain);
+        println!(
+            "feed {:.0} MB/s, plain {:.0} MB/s",
+            args.speed(ours),
+            args.speed(theirs)
+        );
+        feed += ours;
+        plain += theirs;
     }
-    ratios.sort_by(f64::total_cmp);
-    println!("median ratio {:.2}", ratios[1]);
+    println!(
+        "all rounds: feed {:.0} MB/s, plain {:.0} MB/s, ratio {:.2}",
+        args.speed(feed / ROUNDS),
+        args.speed(plain / ROUNDS),
+        plain.as_secs_f64() / feed.as_secs_f64()
+    );
     std::fs::remove_dir_all(&dir)?;
     Ok(())
 }
 
-fn speed<E>(args: &Args, work: impl FnOnce() -> Result<(), E>) -> Result<f64, E> {
+impl Args {
+    fn speed(&self, time: Duration) -> f64 {
+        self.bytes as f64 / 1e6 / time.as_secs_f64()
+    }
+}
+
+fn time<E>(work: impl FnOnce() -> Result<(), E>) -> Result<Duration, E> {
     let start = Instant::now();
     work()?;
-    Ok(args.bytes as f64 / 1e6 / start.elapsed().as_secs_f64())
+    Ok(start.elapsed())
 }
 
 fn append(args: &Args, dir: &Path) -> Result<(), StoreError> {
