@@ -3,8 +3,10 @@
 pub(crate) mod commit;
 mod compose;
 mod edit;
+mod gone;
 mod restore;
-pub(crate) mod write;
+pub(crate) mod records;
+mod write;
 
 pub use crate::error::DriveError;
 pub use edit::FileWriter;

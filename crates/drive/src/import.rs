@@ -4,6 +4,7 @@
 //! feed's own writes and syncs. Between them a channel of bounded length, so memory does not grow with the tree.
 
 mod read;
+mod take;
 mod walk;
 
 use crate::content::intake::{Intake, Older};

@@ -221,7 +221,7 @@ fn filler_is_not_fetched() {
     assert_eq!(alice.feeds[1].length(), 1 + 36);
     bob.pull(&alice, false);
     let skipped = bob.set.skipped(&alice.feeds[1].key());
-    assert_eq!(skipped.iter().collect::<Vec<_>>(), [34..37]);
+    assert!(skipped.iter().eq(std::iter::once(34..37)));
 }
 
 #[test]

@@ -4,15 +4,15 @@
 //! what is on disk.
 
 use super::compose::{Composed, Form};
+use super::gone::Gone;
 use crate::content::dedup::{self, Dedup, HashKey};
 use crate::content::intake::{Found, Intake, Layout};
 use crate::content::pack::Packer;
 use crate::content::read::Blocks;
 use crate::error::DriveError;
-use crate::path::Name;
 use crate::record::{
-    Body, Commit, CommitHeader, MAX_SEEN, NodeId, Record, Seen, decode_block, encode_claim,
-    encode_commit, encode_runs,
+    Body, Commit, CommitHeader, MAX_SEEN, Record, Seen, decode_block, encode_claim, encode_commit,
+    encode_runs,
 };
 use crate::tree::Tree;
 use crate::version::{Clock, Dot, WriterTag};
@@ -25,7 +25,7 @@ use cobox_keys::cipher::BlockKey;
 use cobox_view::kv::Database;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Names a draft among those of a space.
 pub(crate) type DraftId = [u8; 16];
@@ -34,10 +34,6 @@ pub(crate) type DraftId = [u8; 16];
 const PIECE: usize = 128;
 /// Commits in flight: hashing goes on while the disk writes, and memory stays bounded.
 const IN_FLIGHT: usize = 4;
-/// A name used again within this time continues the history of what had it before.
-const SUCCEEDS_WITHIN: Duration = Duration::from_secs(60);
-/// Freed names remembered.
-const MAX_GONE: usize = 10_000;
 
 /// A record; if its content is new, what becomes its body.
 pub(crate) struct Change {
@@ -93,15 +89,8 @@ pub(crate) struct Writer {
     in_flight: VecDeque<InFlight>,
     /// Counts the times that rows were put into the de-duplication index.
     indexed: u64,
-    gone: VecDeque<Gone>,
-}
-
-/// A name that this writer freed a moment ago.
-struct Gone {
-    parent: NodeId,
-    name: Name,
-    node: NodeId,
-    when: Instant,
+    /// Names freed lately.
+    pub gone: Gone,
 }
 
 impl Writer {
@@ -132,7 +121,7 @@ impl Writer {
             told: Clock::default(),
             in_flight: VecDeque::new(),
             indexed: 0,
-            gone: VecDeque::new(),
+            gone: Gone::default(),
         };
         writer.write_claims(claim)?;
         writer.look_again();
@@ -203,35 +192,6 @@ impl Writer {
     /// Counts up whenever an intake should look at the index again.
     pub fn indexed(&self) -> u64 {
         self.indexed
-    }
-
-    /// Remembers that a name was freed by deleting or moving `node`.
-    pub fn freed(&mut self, parent: NodeId, name: Name, node: NodeId) {
-        self.gone.push_back(Gone {
-            parent,
-            name,
-            node,
-            when: Instant::now(),
-        });
-        while self.gone.len() > MAX_GONE {
-            self.gone.pop_front();
-        }
-    }
-
-    /// The node that a new one of this name succeeds: editors save by deleting or moving away, then creating.
-    pub fn predecessor(&mut self, parent: NodeId, name: &Name) -> Option<NodeId> {
-        while self
-            .gone
-            .front()
-            .is_some_and(|gone| gone.when.elapsed() > SUCCEEDS_WITHIN)
-        {
-            self.gone.pop_front();
-        }
-        self.gone
-            .iter()
-            .rev()
-            .find(|gone| gone.parent == parent && gone.name == *name)
-            .map(|gone| gone.node)
     }
 
     fn try_commit(

@@ -1,7 +1,7 @@
 //! Older states brought back, and conflicts resolved: new versions with old content, so nothing is lost either way.
 
 use super::commit::{Change, Writer};
-use super::write::{birth, deleted};
+use super::records::{birth, deleted};
 use super::{Drive, DriveError, Restore, Work, find_version};
 use crate::content::intake::Intake;
 use crate::path::{DrivePath, Name};

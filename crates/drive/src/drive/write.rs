@@ -1,22 +1,23 @@
 //! The verbs that write: files, folders, symlinks, names, attributes.
 
-use super::commit::{Change, Writer};
+use super::commit::Change;
+use super::records::{
+    created, deleted, dismissed, new_folder, new_version, same_bytes_kind, version_beside, writable,
+};
 use super::{Drive, DriveError, Work, now};
 use crate::content::intake::{Intake, Layout};
 use crate::content::run;
 use crate::handle::{self, WriteOptions};
 use crate::path::{DrivePath, Name};
 use crate::record::{
-    Attrs, Body, Content, Kind, Life, MAX_RUNS, MAX_TARGET, NodeId, Place, Record, RecordError,
-    Time, Write,
+    Attrs, Body, Content, Kind, MAX_RUNS, MAX_TARGET, NodeId, Place, Record, RecordError, Time,
+    Write,
 };
-use crate::tree::{Entry, Heads, Tree};
-use crate::version::{Dot, WriterTag};
+use crate::tree::{Entry, Tree};
 use cobox_view::kv::ReadRows;
 use std::io::Read;
 
-/// Permission bits of new folders, files and symlinks.
-const FOLDER_MODE: u32 = 0o755;
+/// Permission bits of new files and symlinks.
 const FILE_MODE: u32 = 0o644;
 const SYMLINK_MODE: u32 = 0o777;
 
@@ -149,7 +150,7 @@ impl Drive {
             .map(|node| Ok(deleted(&tree, *node, entry.kind)?.into()));
         let changes = changes.collect::<Result<Vec<Change>, DriveError>>()?;
         if let Some(parent) = parent {
-            work.writer.freed(parent, name, entry.node);
+            work.writer.gone.freed(parent, name, entry.node);
         }
         self.finish(work, None, changes, &[]).map(drop)
     }
@@ -208,6 +209,7 @@ impl Drive {
                     });
                     record.succeeds = work
                         .writer
+                        .gone
                         .predecessor(parent, &name)
                         .filter(|old| *old != node);
                     changes.push(record.into());
@@ -215,7 +217,7 @@ impl Drive {
             }
         }
         if let Some(parent) = work.tree().folders(&from_parent)?.first().copied() {
-            work.writer.freed(parent, from_name, entry.node);
+            work.writer.gone.freed(parent, from_name, entry.node);
         }
         self.finish(work, Some(intake), changes, &[]).map(drop)
     }
@@ -333,166 +335,4 @@ impl Drive {
         };
         Ok((content, Some(layout)))
     }
-}
-
-/// The file to be written to, if it exists; or why it cannot be written.
-pub(crate) fn writable<R: ReadRows + ?Sized>(
-    tree: &Tree<'_, R>,
-    path: &DrivePath,
-    options: &WriteOptions,
-) -> Result<Option<Entry>, DriveError> {
-    let (folder, _) = path.split().ok_or(DriveError::Root)?;
-    match tree.lookup(path)? {
-        Some(_) if options.create_new => Err(DriveError::Exists(path.to_string())),
-        Some(entry) if entry.kind == Kind::Folder => Err(DriveError::IsAFolder(path.to_string())),
-        Some(entry) if entry.kind == Kind::Symlink => Err(DriveError::NotAFile(path.to_string())),
-        Some(entry) => Ok(Some(entry)),
-        None if options.parents || !tree.folders(&folder)?.is_empty() => Ok(None),
-        None if tree.lookup(&folder)?.is_some() => Err(DriveError::NotAFolder(folder.to_string())),
-        None => Err(DriveError::NotFound(folder.to_string())),
-    }
-}
-
-/// The version that was opened, if it is still a head; what we wrote ourselves since, if not. What somebody else wrote
-/// meanwhile is not replaced: it stays beside ours as a conflict.
-pub(crate) fn replaced(heads: &[Dot], opened: Option<Dot>, own: WriterTag) -> Vec<Dot> {
-    match opened {
-        Some(dot) if heads.contains(&dot) => vec![dot],
-        _ => heads
-            .iter()
-            .copied()
-            .filter(|dot| dot.writer == own)
-            .collect(),
-    }
-}
-
-fn new_version(
-    work: &Work<'_>,
-    entry: &Entry,
-    opened: Option<Dot>,
-    content: Content,
-    options: &WriteOptions,
-) -> Result<Record, DriveError> {
-    let heads: Heads = work.tree().heads(entry.node)?;
-    let mut record = Record::new(entry.node, entry.kind);
-    record.content = Some(Write {
-        value: content,
-        replaces: replaced(&heads.content, opened, work.writer.tag()),
-    });
-    if let Some(mode) = options
-        .mode
-        .map(|mode| mode & 0o7777)
-        .filter(|mode| *mode != entry.attrs.mode)
-    {
-        let value = Attrs {
-            mode,
-            ..entry.attrs.clone()
-        };
-        record.attrs = Some(Write {
-            value,
-            replaces: heads.attrs,
-        });
-    }
-    Ok(record)
-}
-
-/// A record that brings a node into being.
-pub(crate) fn birth(
-    kind: Kind,
-    parent: NodeId,
-    name: Name,
-    content: Content,
-    attrs: Attrs,
-) -> Record {
-    let mut record = Record::new(NodeId::generate(kind), kind);
-    record.place = Some(Write {
-        value: Place { parent, name },
-        replaces: Vec::new(),
-    });
-    record.content = Some(Write {
-        value: content,
-        replaces: Vec::new(),
-    });
-    record.attrs = Some(Write {
-        value: attrs,
-        replaces: Vec::new(),
-    });
-    record.life = Some(Write {
-        value: Life::Alive,
-        replaces: Vec::new(),
-    });
-    record
-}
-
-pub(crate) fn created(
-    writer: &mut Writer,
-    kind: Kind,
-    parent: NodeId,
-    name: Name,
-    content: Content,
-    mode: u32,
-) -> Record {
-    let succeeds = writer.predecessor(parent, &name);
-    let attrs = Attrs {
-        mode: mode & 0o7777,
-        xattrs: Vec::new(),
-    };
-    Record {
-        succeeds,
-        ..birth(kind, parent, name, content, attrs)
-    }
-}
-
-fn new_folder(writer: &mut Writer, parent: NodeId, name: Name) -> Record {
-    let content = Content {
-        size: 0,
-        mtime: now(),
-        body: Body::None,
-    };
-    created(writer, Kind::Folder, parent, name, content, FOLDER_MODE)
-}
-
-/// A record that deletes a node, with all below it that was seen.
-pub(crate) fn deleted<R: ReadRows + ?Sized>(
-    tree: &Tree<'_, R>,
-    node: NodeId,
-    kind: Kind,
-) -> Result<Record, DriveError> {
-    let mut record = Record::new(node, kind);
-    record.life = Some(Write {
-        value: Life::Deleted,
-        replaces: tree.heads(node)?.life,
-    });
-    Ok(record)
-}
-
-fn same_bytes_kind(a: &Entry, b: &Entry) -> bool {
-    a.kind == b.kind && a.kind != Kind::Folder && a.node != b.node
-}
-
-/// For a losing version shown beside others of its node: the one that stays.
-fn version_beside<R: ReadRows + ?Sized>(
-    tree: &Tree<'_, R>,
-    parent: &DrivePath,
-    entry: &Entry,
-) -> Result<Option<Entry>, DriveError> {
-    if !entry.conflict {
-        return Ok(None);
-    }
-    let beside = tree
-        .list(parent)?
-        .into_iter()
-        .filter(|e| e.node == entry.node && e.version != entry.version);
-    Ok(beside.min_by_key(|e| e.conflict))
-}
-
-/// A new version with the winner's content that replaces winner and loser.
-fn dismissed(winner: &Entry, loser: &Entry) -> Record {
-    let mut record = Record::new(winner.node, winner.kind);
-    let replaces = winner.version.into_iter().chain(loser.version).collect();
-    record.content = Some(Write {
-        value: winner.content.clone(),
-        replaces,
-    });
-    record
 }

@@ -3,10 +3,9 @@
 
 use super::read;
 use super::{Folder, Totals};
-use crate::content::LARGE;
 use crate::content::dedup::{Hash, HashKey};
 use crate::content::intake::Small;
-use crate::drive::write::birth;
+use crate::drive::records::birth;
 use crate::error::DriveError;
 use crate::path::{DrivePath, MAX_DEPTH, Name};
 use crate::record::{Attrs, Body, Content, Kind, MAX_TARGET, NodeId, Record, Write};
@@ -55,7 +54,7 @@ pub(super) enum Bytes {
 }
 
 /// Why a walk ends early.
-enum Stop {
+pub(super) enum Stop {
     /// The other side has gone, or the caller wants to stop.
     Ended,
     /// The drive's own rows could not be read.
@@ -68,7 +67,7 @@ impl<E: Into<DriveError>> From<E> for Stop {
     }
 }
 
-type Step<T = ()> = Result<T, Stop>;
+pub(super) type Step<T = ()> = Result<T, Stop>;
 
 /// Sources with the names they get; all of them exist.
 pub(super) fn named(sources: &[PathBuf]) -> Result<Vec<(PathBuf, Name)>, DriveError> {
@@ -114,7 +113,7 @@ pub(super) fn count(sources: &[(PathBuf, Name)], totals: &Totals, cancel: &Atomi
 /// State of a walk.
 pub(super) struct Walk<'a> {
     tree: Tree<'a, Snapshot>,
-    key: HashKey,
+    pub(super) key: HashKey,
     out: SyncSender<Item>,
     cancel: &'a AtomicBool,
     /// Files with several links seen so far.
@@ -395,107 +394,6 @@ impl<'a> Walk<'a> {
         self.done(record, Some(taken.bytes), bytes)
     }
 
-    /// Reads a file's bytes; once more if it changed meanwhile. None: it could not be read, and that was told.
-    fn take(&mut self, path: &Path, base: Option<(&Entry, DrivePath)>) -> Step<Option<Taken>> {
-        let mut last = None;
-        for is_last in [false, true] {
-            let (file, before) = match read::open(path) {
-                Ok(opened) => opened,
-                Err(error) => return self.unreadable(path, &error).map(|()| None),
-            };
-            let bytes = match self.read(&file, &before, &base)? {
-                Ok(bytes) => bytes,
-                Err(error) => return self.unreadable(path, &error).map(|()| None),
-            };
-            let is_same = file
-                .metadata()
-                .is_ok_and(|after| read::stamp(&after) == read::stamp(&before));
-            let is_whole = bytes.length == before.len();
-            last = Some(Taken {
-                bytes: bytes.bytes,
-                xattrs: read::xattrs(&file),
-                metadata: before,
-            });
-            if is_same && is_whole {
-                break;
-            }
-            if is_last {
-                self.problem(
-                    path,
-                    "it changed while it was read; what was read last was kept",
-                )?;
-            } else if let Some(Taken {
-                bytes: Bytes::Begun,
-                ..
-            }) = last
-            {
-                self.send(Item::Abandon {
-                    bytes: bytes.length,
-                })?;
-            }
-        }
-        Ok(last)
-    }
-
-    fn read(
-        &mut self,
-        file: &fs::File,
-        metadata: &Metadata,
-        base: &Option<(&Entry, DrivePath)>,
-    ) -> Step<io::Result<Read>> {
-        if metadata.len() < LARGE && !read::is_sparse(metadata) {
-            return Ok(read::small(file, metadata.len()).map(|data| {
-                let length = data.len() as u64;
-                Read {
-                    bytes: Bytes::Small(Small::new(data, &self.key)),
-                    length,
-                }
-            }));
-        }
-        let base = base
-            .as_ref()
-            .map(|(entry, path)| (Box::new((*entry).clone()), path.clone()));
-        self.send(Item::Begin { base })?;
-        let mut length = 0;
-        let done = self.stream(file, metadata, &mut length)?;
-        if done.is_err() {
-            self.send(Item::Abandon { bytes: length })?;
-        }
-        Ok(done.map(|()| Read {
-            bytes: Bytes::Begun,
-            length,
-        }))
-    }
-
-    fn stream(
-        &mut self,
-        file: &fs::File,
-        metadata: &Metadata,
-        length: &mut u64,
-    ) -> Step<io::Result<()>> {
-        for segment in read::segments(file, metadata) {
-            match segment {
-                Err(error) => return Ok(Err(error)),
-                Ok(read::Segment::Hole(hole)) => {
-                    *length += hole;
-                    self.send(Item::Hole(hole))?;
-                }
-                Ok(read::Segment::Data(mut chunks)) => loop {
-                    match chunks.next_chunk() {
-                        Err(error) => return Ok(Err(error)),
-                        Ok(None) => break,
-                        Ok(Some(bytes)) => {
-                            *length += bytes.len() as u64;
-                            let hash = self.key.hash(&bytes);
-                            self.send(Item::Chunk { bytes, hash })?;
-                        }
-                    }
-                },
-            }
-        }
-        Ok(Ok(()))
-    }
-
     fn new_mode(&self, record: &mut Record, entry: &Entry, mode: u32) -> Step {
         if entry.attrs.mode != mode {
             let value = Attrs {
@@ -536,32 +434,20 @@ impl<'a> Walk<'a> {
         })
     }
 
-    fn unreadable(&self, path: &Path, error: &io::Error) -> Step {
+    pub(super) fn unreadable(&self, path: &Path, error: &io::Error) -> Step {
         self.problem(path, format!("it could not be read: {error}"))
     }
 
-    fn problem(&self, path: &Path, reason: impl Into<String>) -> Step {
+    pub(super) fn problem(&self, path: &Path, reason: impl Into<String>) -> Step {
         self.send(Item::Problem(path.to_owned(), reason.into()))
     }
 
-    fn send(&self, item: Item) -> Step {
+    pub(super) fn send(&self, item: Item) -> Step {
         if self.cancel.load(Ordering::Relaxed) {
             return Err(Stop::Ended);
         }
         self.out.send(item).map_err(|_| Stop::Ended)
     }
-}
-
-/// A file as it was read.
-struct Taken {
-    bytes: Bytes,
-    xattrs: io::Result<read::Xattrs>,
-    metadata: Metadata,
-}
-
-struct Read {
-    bytes: Bytes,
-    length: u64,
 }
 
 /// What can be kept, or in words what it is.

@@ -1,0 +1,380 @@
+//! The state of one edit: what was opened, what was written since, and how that becomes a version.
+
+use super::dirty::Dirty;
+use crate::content::LARGE;
+use crate::content::chunk::Chunker;
+use crate::content::intake::{Intake, Small};
+use crate::content::run::{self, Extent};
+use crate::drive::commit::{Change, DraftId};
+use crate::drive::compose::{Base, Edited, Form, Segment};
+use crate::drive::records::{created, replaced};
+use crate::drive::{Drive, DriveError, Work, now};
+use crate::handle::FileReader;
+use crate::path::DrivePath;
+use crate::record::{Attrs, Body, Codec, Content, Kind, NodeId, Record, Time, Write};
+use crate::tree::Tree;
+use crate::version::Dot;
+use bytes::Bytes;
+use std::ops::Range;
+
+/// Permission bits of a new file.
+const FILE_MODE: u32 = 0o644;
+/// An aligned window with more runs than this is rewritten when runs are folded.
+const WINDOW_RUNS: usize = 64;
+
+/// An edit under way.
+pub(super) struct Edit {
+    pub path: DrivePath,
+    /// None until the first flush of a new file.
+    pub node: Option<NodeId>,
+    pub version: Option<Dot>,
+    pub content: Content,
+    /// The version that was opened or flushed last.
+    pub reader: FileReader,
+    pub floor: u64,
+    pub size: u64,
+    pub mtime: Option<Time>,
+    pub mode: Option<u32>,
+    pub dirty: Dirty,
+    pub staged: Option<Staged>,
+    /// Something a flush must write.
+    pub changed: bool,
+    pub draft: Option<DraftId>,
+    /// The draft on disk is not all of it.
+    pub draft_is_old: bool,
+    /// Stored-ahead bytes were lost to a failed commit: the file cannot be trusted any more.
+    pub failed: bool,
+}
+
+/// Bytes stored ahead of their record.
+pub(super) struct Staged {
+    intake: Intake,
+    segments: Vec<Segment>,
+    length: u64,
+}
+
+impl Edit {
+    pub fn new(
+        path: DrivePath,
+        node: Option<NodeId>,
+        version: Option<Dot>,
+        content: Content,
+        reader: FileReader,
+    ) -> Self {
+        Self {
+            path,
+            node,
+            version,
+            floor: content.size,
+            size: content.size,
+            content,
+            reader,
+            mtime: None,
+            mode: None,
+            dirty: Dirty::default(),
+            staged: None,
+            changed: false,
+            draft: None,
+            draft_is_old: false,
+            failed: false,
+        }
+    }
+
+    pub fn check(&self) -> Result<(), DriveError> {
+        match self.failed {
+            true => Err(DriveError::Damaged(format!(
+                "{}: an earlier write was lost; open it again",
+                self.path
+            ))),
+            false => Ok(()),
+        }
+    }
+
+    pub fn touch(&mut self) {
+        (self.mtime, self.changed, self.draft_is_old) = (Some(now()), true, true);
+    }
+
+    pub fn truncate(&mut self, size: u64) {
+        self.floor = self.floor.min(size);
+        self.size = size;
+        self.dirty.cut(size);
+        if let Some(staged) = &mut self.staged {
+            for (at, part) in &mut staged.segments {
+                part.end = part.end.min(part.start + size.saturating_sub(*at));
+            }
+        }
+        self.touch();
+    }
+
+    pub fn is_staged(&self, range: Range<u64>) -> bool {
+        let overlaps =
+            |(at, part): &Segment| *at < range.end && at + (part.end - part.start) > range.start;
+        self.staged
+            .as_ref()
+            .is_some_and(|staged| staged.segments.iter().any(overlaps))
+    }
+
+    /// Base and unstored writes; the caller has made sure that nothing stored ahead is asked for.
+    pub fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), DriveError> {
+        let kept = self.floor.saturating_sub(offset).min(out.len() as u64) as usize;
+        let (base, gap) = out.split_at_mut(kept);
+        self.reader.read_at(offset, base)?;
+        gap.fill(0);
+        self.dirty.overlay(offset, out);
+        Ok(())
+    }
+
+    /// Stores long writes ahead of their record. The last chunk of each stays, since more may follow it.
+    pub fn stage(&mut self, drive: &Drive) -> Result<(), DriveError> {
+        let long = self.dirty.take_long(LARGE as usize);
+        let mut staged = match self.staged.take() {
+            Some(staged) => staged,
+            None => {
+                let mut intake = drive.intake()?;
+                intake.begin(None);
+                Staged {
+                    intake,
+                    segments: Vec::new(),
+                    length: 0,
+                }
+            }
+        };
+        // Until it is put back, what is stored ahead hangs on this call.
+        self.failed = true;
+        for (at, data) in long {
+            let mut at = at;
+            let mut chunker = Chunker::new(std::io::Cursor::new(data));
+            let mut next = chunker.next_chunk()?;
+            while let Some(chunk) = next {
+                next = chunker.next_chunk()?;
+                if next.is_none() {
+                    self.dirty.write(at, &chunk);
+                    break;
+                }
+                staged.chunk(at, &chunk);
+                at += chunk.len() as u64;
+            }
+            drive.writer()?.ahead(&mut staged.intake)?;
+        }
+        self.failed = false;
+        self.staged = Some(staged);
+        Ok(())
+    }
+
+    /// The new version's bytes, taken in. None: only details changed.
+    pub fn form(&mut self, drive: &Drive, shared: &mut Intake) -> Result<Option<Form>, DriveError> {
+        let is_same = self.dirty.is_empty() && self.staged.is_none();
+        if is_same
+            && self.node.is_some()
+            && self.size == self.content.size
+            && self.floor == self.size
+        {
+            return Ok(None);
+        }
+        if self.staged.is_none() && self.size < LARGE {
+            let mut data = vec![0; self.size as usize];
+            self.read(0, &mut data)?;
+            return Ok(Some(Form::Whole(
+                shared.small(&Small::new(data, shared.hash_key())),
+            )));
+        }
+        let base = Base::of(&self.content, self.version);
+        let mut under = Vec::new();
+        if !base.has_room(
+            self.dirty.len()
+                + 2 * self
+                    .staged
+                    .as_ref()
+                    .map_or(0, |staged| staged.segments.len()),
+        ) {
+            self.unfold(&mut under)?;
+        }
+        let staged = match self.staged.take() {
+            Some(staged) => {
+                // From here on only the commit holds what was stored ahead.
+                self.failed = true;
+                let Staged {
+                    intake,
+                    segments,
+                    length,
+                } = staged;
+                *shared = intake;
+                (segments, length)
+            }
+            None => {
+                shared.begin(None);
+                (Vec::new(), 0)
+            }
+        };
+        let (mut segments, mut length) = staged;
+        for (at, data) in &under {
+            segments.insert(0, (*at, length..length + data.len() as u64));
+            length += data.len() as u64;
+            shared.piece(data);
+        }
+        for (at, data) in self.dirty.iter() {
+            segments.push((at, length..length + data.len() as u64));
+            length += data.len() as u64;
+            take_in(shared, data)?;
+            drive.writer()?.ahead(shared)?;
+        }
+        let layout = shared.end();
+        let extents = self.reader.extents().to_vec();
+        Ok(Some(Form::Edit(Edited {
+            base,
+            extents,
+            floor: self.floor,
+            size: self.size,
+            layout,
+            segments,
+        })))
+    }
+
+    /// Before runs are folded: what is compressed is unpacked, since it cannot be cut, and windows that were edited
+    /// all over are read to be written anew.
+    pub fn unfold(&self, under: &mut Vec<(u64, Vec<u8>)>) -> Result<(), DriveError> {
+        let mut read = |range: Range<u64>| -> Result<(), DriveError> {
+            let mut data = vec![0; range.end.min(self.floor).saturating_sub(range.start) as usize];
+            self.reader.read_at(range.start, &mut data)?;
+            under.push((range.start, data));
+            Ok(())
+        };
+        let mut window = (0, 0);
+        for extent in self.reader.extents() {
+            if matches!(extent.run.codec, Codec::Lz4 { .. }) {
+                read(extent.at..extent.at + extent.length)?;
+            }
+            let number = extent.at / LARGE;
+            window = if window.0 == number {
+                (number, window.1 + 1)
+            } else {
+                (number, 1)
+            };
+            if window.1 == WINDOW_RUNS + 1 {
+                read(number * LARGE..(number + 1) * LARGE)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn record(
+        &self,
+        drive: &Drive,
+        work: &mut Work<'_>,
+        changes: &mut Vec<Change>,
+    ) -> Result<Record, DriveError> {
+        let mtime = self.mtime.unwrap_or_else(now);
+        let value = Content {
+            mtime,
+            size: self.size,
+            body: self.content.body.clone(),
+        };
+        let Some(node) = self.node else {
+            let (parent, name) = drive.place(work, &self.path, false, changes)?;
+            let mode = self.mode.unwrap_or(FILE_MODE);
+            let value = Content {
+                body: Body::None,
+                ..value
+            };
+            return Ok(created(
+                &mut work.writer,
+                Kind::File,
+                parent,
+                name,
+                value,
+                mode,
+            ));
+        };
+        let heads = work.tree().heads(node)?;
+        let mut record = Record::new(node, Kind::File);
+        let replaces = replaced(&heads.content, self.version, work.writer.tag());
+        record.content = Some(Write { value, replaces });
+        if let Some(mode) = self.mode {
+            let old = work.tree().attrs(node)?.unwrap_or_default();
+            let value = Attrs {
+                mode: mode & 0o7777,
+                ..old
+            };
+            record.attrs = Some(Write {
+                value,
+                replaces: heads.attrs,
+            });
+        }
+        Ok(record)
+    }
+
+    /// The flush is durable: the new version is what later writes are laid over.
+    pub fn settled(&mut self, drive: &Drive, dot: Dot, record: &Record) -> Result<(), DriveError> {
+        let Some(content) = record.content.as_ref().map(|write| write.value.clone()) else {
+            return Ok(());
+        };
+        let extents = self.laid_out(drive, record.node, &content)?;
+        self.reader = FileReader::new(
+            drive.blocks.clone(),
+            extents,
+            content.size,
+            self.path.to_string(),
+        );
+        (self.node, self.version) = (Some(record.node), Some(dot));
+        (self.floor, self.size) = (content.size, content.size);
+        self.content = content;
+        (self.mtime, self.mode, self.draft) = (None, None, None);
+        self.dirty.clear();
+        (self.changed, self.draft_is_old, self.failed) = (false, false, false);
+        Ok(())
+    }
+
+    pub fn laid_out(
+        &self,
+        drive: &Drive,
+        node: NodeId,
+        content: &Content,
+    ) -> Result<Vec<Extent>, DriveError> {
+        match &content.body {
+            // The old layout has the base and the old splices; a table that was not folded anew is not read again.
+            Body::Splices { splices, .. } | Body::Table { splices, .. } if !splices.is_empty() => {
+                let mut extents = self.reader.extents().to_vec();
+                run::resize(&mut extents, self.floor);
+                run::resize(&mut extents, content.size);
+                splices
+                    .iter()
+                    .for_each(|splice| run::lay(&mut extents, splice));
+                Ok(extents)
+            }
+            _ => {
+                let rows = drive.rows()?;
+                let reader = drive.reader_of(&Tree(&rows), node, content, &self.path)?;
+                Ok(reader.extents().to_vec())
+            }
+        }
+    }
+}
+
+impl Staged {
+    fn chunk(&mut self, at: u64, chunk: &Bytes) {
+        let hash = self.intake.hash_key().hash(chunk);
+        self.intake.chunk(chunk, hash);
+        let from = self.length;
+        self.length += chunk.len() as u64;
+        match self.segments.last_mut() {
+            Some((last, part)) if *last + (part.end - part.start) == at && part.end == from => {
+                part.end = self.length
+            }
+            _ => self.segments.push((at, from..self.length)),
+        }
+    }
+}
+
+/// Long stretches are cut into chunks that may be known; short ones are simply stored.
+fn take_in(intake: &mut Intake, data: &[u8]) -> Result<(), DriveError> {
+    if (data.len() as u64) < LARGE {
+        intake.piece(data);
+        return Ok(());
+    }
+    let mut chunker = Chunker::new(data);
+    while let Some(chunk) = chunker.next_chunk()? {
+        let hash = intake.hash_key().hash(&chunk);
+        intake.chunk(&chunk, hash);
+    }
+    Ok(())
+}
