@@ -153,6 +153,12 @@ impl Node {
         all
     }
 
+    /// Not shown before another record about it (or, for a folder, about something below it) arrives.
+    pub fn is_gone(&self) -> bool {
+        let deletions = self.deletions(&[]);
+        !deletions.is_empty() && !self.marked && !self.survives(&deletions)
+    }
+
     /// Was something written here that none of the deletions had seen?
     pub fn survives(&self, deletions: &[Deletion]) -> bool {
         let unseen = |dot: &Dot| !deletions.iter().any(|deletion| deletion.clock.covers(dot));

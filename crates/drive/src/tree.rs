@@ -14,6 +14,7 @@ mod gate;
 mod history;
 mod loops;
 mod marks;
+mod places;
 mod rows;
 mod sums;
 #[cfg(test)]

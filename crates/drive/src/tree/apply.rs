@@ -1,12 +1,13 @@
 //! Applies one commit to the rows. The heart: everything else only asks, or decides when to apply.
 
+use super::OPEN_NODE;
 use super::batch::Batch;
 use super::loops::relink;
 use super::marks::survive;
+use super::places::{list_again, listed};
 use super::rows::*;
-use super::{OPEN_NAME, OPEN_NODE};
 use crate::merge::{Node, Replaced, Stamp, losers};
-use crate::record::{Commit, Kind, NodeId, Place, Record, Write};
+use crate::record::{Commit, Kind, NodeId, Record, Write};
 use crate::version::{Clock, Dot, WriterTag};
 use cobox_view::kv::ViewError;
 use std::collections::HashSet;
@@ -147,13 +148,14 @@ fn apply_record(
         batch.tell(id, &chain)?;
     }
     batch.count_again(id)?;
+    let before = listed(batch.node(id)?);
     let replaced = batch
         .node_mut(id)?
         .apply(record, context.stamp, &context.clock);
     if let Some(older) = record.succeeds {
         batch.rows.put(SUCCEEDS, &[id.0, older.0].concat(), &[])?;
     }
-    place_rows(batch, record, &replaced)?;
+    list_again(batch, id, &before)?;
     keep_replaced(batch, id, replaced)?;
     // Placing a folder anew where it is changes its rank, and so which place of a loop is ignored.
     if record.kind == Kind::Folder && record.place.is_some() {
@@ -164,41 +166,6 @@ fn apply_record(
     batch.count_above(&chain)?;
     survive(batch, record, &chain, context.up_to_date)?;
     review(batch, id, &chain)
-}
-
-/// Children's rows follow the heads of the place.
-fn place_rows(
-    batch: &mut Batch<'_>,
-    record: &Record,
-    replaced: &Replaced,
-) -> Result<(), ViewError> {
-    let Some(Write { value: now, .. }) = &record.place else {
-        return Ok(());
-    };
-    let id = record.node;
-    let kept: Vec<Place> = batch.node(id)?.map_or(Vec::new(), |node| {
-        node.place.iter().map(|head| head.value.clone()).collect()
-    });
-    for gone in replaced
-        .place
-        .iter()
-        .map(|head| &head.value)
-        .filter(|gone| !kept.contains(gone))
-    {
-        let key = child_key(&batch.hash_key, &gone.parent, &gone.name, &id);
-        batch.rows.delete(CHILDREN, &key)?;
-        batch.rows.put(WAS, &key, &[])?;
-    }
-    let key = child_key(&batch.hash_key, &now.parent, &now.name, &id);
-    batch.rows.put(CHILDREN, &key, now.name.as_bytes())?;
-    // Two nodes under one name in one folder may be a conflict.
-    if batch.rows.prefix(CHILDREN, &key[..32], 2)?.len() > 1 {
-        batch
-            .rows
-            .put(OPEN, &[&[OPEN_NAME][..], &key[..32]].concat(), &[])?;
-        batch.outcome.conflicts = true;
-    }
-    Ok(())
 }
 
 fn keep_replaced(batch: &mut Batch<'_>, id: NodeId, replaced: Replaced) -> Result<(), ViewError> {

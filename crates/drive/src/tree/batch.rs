@@ -11,6 +11,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Above this many paths, folders are told instead.
 const MAX_PATHS: usize = 128;
+/// Above this many paths at hand, they are drawn together early.
+const MANY_PATHS: usize = 4096;
+/// Above this many nodes at hand, those that did not change are read again when needed.
+const MANY_NODES: usize = 65_536;
 /// Refusals kept for people to read.
 const MAX_REFUSALS: u64 = 100;
 
@@ -25,6 +29,14 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
+    /// Something at or below this path may look different.
+    pub fn path(&mut self, path: DrivePath) {
+        self.paths.insert(path);
+        if self.paths.len() > MANY_PATHS {
+            self.paths = self.paths().into_iter().collect();
+        }
+    }
+
     /// The paths, or if they are many their folders, or what these have in common.
     pub fn paths(&mut self) -> Vec<DrivePath> {
         let mut paths = std::mem::take(&mut self.paths);
@@ -108,6 +120,10 @@ impl<'a> Batch<'a> {
 
     fn cached(&mut self, id: NodeId) -> Result<&mut Option<Cached>, ViewError> {
         use std::collections::hash_map::Entry;
+        if self.nodes.len() > MANY_NODES && !self.nodes.contains_key(&id) {
+            self.nodes
+                .retain(|_, cached| cached.as_ref().is_some_and(|cached| cached.dirty));
+        }
         match self.nodes.entry(id) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
             Entry::Vacant(entry) => {
@@ -166,7 +182,7 @@ impl<'a> Batch<'a> {
                     .and_then(|node| node.home().map(|home| home.value.name.clone())),
             );
         }
-        self.outcome.paths.insert(DrivePath::from_names(names));
+        self.outcome.path(DrivePath::from_names(names));
         Ok(())
     }
 
@@ -219,6 +235,19 @@ impl<'a> Batch<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Between commits: writes everything when much has gathered.
+    pub fn relieve(&mut self) -> Result<(), ViewError> {
+        match self.nodes.len() > MANY_NODES / 2 {
+            true => {
+                self.finish()?;
+                self.nodes.clear();
+                self.unsettled = Unsettled::default();
+                Ok(())
+            }
+            false => Ok(()),
+        }
     }
 
     /// Writes everything, when no more commits follow.

@@ -8,7 +8,7 @@ use crate::path::{DrivePath, Name};
 use crate::record::{Content, Kind, NodeId};
 use crate::version::WriterTag;
 use cobox_view::kv::{ReadRows, ViewError};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// The key that hides names in rows' keys; all zero where nobody set one (in memory).
 pub(super) fn hash_key<R: ReadRows + ?Sized>(rows: &R) -> Result<[u8; 32], ViewError> {
@@ -346,35 +346,20 @@ impl<'a, R: ReadRows + ?Sized> Eyes<'a, R> {
             );
         }
         others.sort_by_key(|(stamp, one, _)| std::cmp::Reverse((stamp.rank(), one.id, stamp.dot)));
-        let mut used = HashSet::new();
+        // Where to go on counting for copies that would be called alike.
+        let mut turns: HashMap<Name, u32> = HashMap::new();
         for (stamp, one, content) in others {
             let who = self.who(&stamp.dot.writer)?;
-            let free = |turn: &u32| -> Result<bool, ViewError> {
-                let name = conflict_name(
-                    base,
-                    one.kind() == Kind::Folder,
-                    &who,
-                    &stamp,
-                    *turn,
-                    &one.id,
-                );
-                Ok(!used.contains(&name) && !taken(&name)?)
-            };
-            let mut turn = 0;
-            while !free(&turn)? {
-                turn += 1;
+            let folder = one.kind() == Kind::Folder;
+            let call = |turn| conflict_name(base, folder, &who, &stamp, turn, &one.id);
+            let turn = turns.entry(call(0)).or_default();
+            while taken(&call(*turn))? {
+                *turn += 1;
             }
-            let name = conflict_name(
-                base,
-                one.kind() == Kind::Folder,
-                &who,
-                &stamp,
-                turn,
-                &one.id,
-            );
-            used.insert(name.clone());
+            let entry = one.entry(call(*turn), content, true);
+            *turn += 1;
             shown.push(Shown {
-                entry: one.entry(name, content, true),
+                entry,
                 members: one.members(),
             });
         }

@@ -209,6 +209,7 @@ impl Gate<'_> {
         }
         commit.header.seen.retain(|seen| !void.contains(seen));
         apply::apply(batch, dot, &commit)?;
+        batch.relieve()?;
         Ok(true)
     }
 

@@ -10,7 +10,7 @@ use cobox_view::kv::{ReadRows, Table, ViewError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most nodes that are followed for one path.
-const MAX_NODES: usize = 1024;
+const MAX_NODES: usize = 65_536;
 
 /// One version under construction.
 struct Line {

@@ -3,11 +3,12 @@
 use super::MAX_WALK;
 use super::OPEN_NODE;
 use super::batch::Batch;
+use super::places::{list_again, listed};
 use super::rows::*;
 use crate::merge::Node;
 use crate::record::{Kind, Life, NodeId, Record};
 use crate::version::{Clock, Dot};
-use cobox_view::kv::ViewError;
+use cobox_view::kv::{Table, ViewError};
 use std::collections::{BTreeSet, HashSet};
 
 /// Keeps the marks that say where a deleted folder may still show something.
@@ -33,12 +34,22 @@ pub(super) fn survive(
     {
         if up_to_date {
             // Nothing applied so far is beyond this deletion.
-            batch.node_mut(record.node)?.marked = false;
+            set_mark(batch, record.node, false)?;
         } else {
             mark_below(batch, record.node)?;
         }
     }
     Ok(())
+}
+
+fn set_mark(batch: &mut Batch<'_>, folder: NodeId, marked: bool) -> Result<(), ViewError> {
+    let node = batch.node(folder)?;
+    if node.is_some_and(|node| node.marked == marked) {
+        return Ok(());
+    }
+    let before = listed(node);
+    batch.node_mut(folder)?.marked = marked;
+    list_again(batch, folder, &before)
 }
 
 /// Something was written that no deletion above has seen: marks the way up to the highest of them.
@@ -50,9 +61,7 @@ fn mark_above(batch: &mut Batch<'_>, chain: &[NodeId]) -> Result<(), ViewError> 
         }
     }
     for folder in chain.iter().take(highest.map_or(0, |level| level + 1)) {
-        if !batch.node(*folder)?.is_some_and(|node| node.marked) {
-            batch.node_mut(*folder)?.marked = true;
-        }
+        set_mark(batch, *folder, true)?;
     }
     Ok(())
 }
@@ -71,7 +80,7 @@ pub(super) fn mark_below(batch: &mut Batch<'_>, top: NodeId) -> Result<(), ViewE
         let Some(folder) = way.last().copied().filter(|folder| visited.insert(*folder)) else {
             continue;
         };
-        for child in children(batch, folder)? {
+        for child in everyone(batch, folder)? {
             let Some(node) = batch.node(child)? else {
                 continue;
             };
@@ -87,7 +96,7 @@ pub(super) fn mark_below(batch: &mut Batch<'_>, top: NodeId) -> Result<(), ViewE
                 );
             if stamps.into_iter().any(|dot| unseen(&dot)) {
                 for folder in &way {
-                    batch.node_mut(*folder)?.marked = true;
+                    set_mark(batch, *folder, true)?;
                 }
                 batch
                     .rows
@@ -102,13 +111,28 @@ pub(super) fn mark_below(batch: &mut Batch<'_>, top: NodeId) -> Result<(), ViewE
     Ok(())
 }
 
-/// Nodes whose winning place is in this folder, whatever their life.
+/// Nodes whose winning place is in this folder and that may be shown.
 pub(super) fn children(batch: &mut Batch<'_>, folder: NodeId) -> Result<Vec<NodeId>, ViewError> {
+    at_home(batch, folder, &[CHILDREN])
+}
+
+/// Nodes whose winning place is in this folder, whatever their life: deleted ones may be restored.
+fn everyone(batch: &mut Batch<'_>, folder: NodeId) -> Result<Vec<NodeId>, ViewError> {
+    at_home(batch, folder, &[CHILDREN, WAS])
+}
+
+fn at_home(
+    batch: &mut Batch<'_>,
+    folder: NodeId,
+    tables: &[Table],
+) -> Result<Vec<NodeId>, ViewError> {
     let mut found = BTreeSet::new();
-    scan(&*batch.rows, CHILDREN, &folder.0, |key, _| {
-        found.insert(node_at(key, 32)?);
-        Ok(())
-    })?;
+    for table in tables {
+        scan(&*batch.rows, *table, &folder.0, |key, _| {
+            found.insert(node_at(key, 32)?);
+            Ok(())
+        })?;
+    }
     let mut here = Vec::new();
     for child in found {
         if batch.parent(child)? == Some(folder) && !batch.loops.contains(&child) {

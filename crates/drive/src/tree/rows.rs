@@ -3,8 +3,8 @@
 //! | table | key | value |
 //! | --- | --- | --- |
 //! | `tree.nodes` | node | all heads of its registers |
-//! | `tree.children` | folder, keyed hash of name, node | the name, for every head of a place |
-//! | `tree.was` | same | empty, for places that were replaced |
+//! | `tree.children` | folder, keyed hash of name, node | the name, for every head of a place of a node that may be shown |
+//! | `tree.was` | same | empty, for former places and those of nodes that are gone |
 //! | `tree.versions` | node, writer, block, register | a replaced head |
 //! | `tree.succeeds` | node, older node | empty |
 //! | `tree.commits` | writer, block counted downwards | Lamport time, author's clock |

@@ -4,7 +4,8 @@ use super::peers::*;
 use crate::path::{DrivePath, PathError};
 use crate::record::{Kind, Life, NodeId};
 use crate::tree::Cause;
-use cobox_view::kv::ViewError;
+use crate::tree::rows::{CHILDREN, OPEN};
+use cobox_view::kv::{ReadRows, ViewError};
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 
@@ -335,5 +336,34 @@ fn placing_a_folder_anew_in_a_loop_changes_which_place_is_ignored() -> Done {
         vec![placed(a, NodeId::ROOT, "a", vec![second])],
     )?;
     assert_eq!(names(&alice, "/")?, ["a"]);
+    Ok(())
+}
+
+#[test]
+fn a_name_deleted_a_thousand_times_is_found_at_once() -> Done {
+    let (mut world, mut alice) = (World::default(), Peer::new(1));
+    for time in 0..300 {
+        let file = NodeId::generate(Kind::File);
+        let folder = NodeId::generate(Kind::Folder);
+        alice.commit(
+            &mut world,
+            time,
+            vec![
+                created(file, NodeId::ROOT, "lock", 1),
+                placed(folder, NodeId::ROOT, "tmp", vec![]),
+            ],
+        )?;
+        alice.commit(
+            &mut world,
+            time,
+            vec![
+                lived(file, Life::Deleted, vec![]),
+                lived(folder, Life::Deleted, vec![]),
+            ],
+        )?;
+    }
+    assert_eq!(alice.rows.prefix(CHILDREN, &[], 10)?.len(), 0);
+    assert!(alice.rows.prefix(OPEN, &[], 10)?.is_empty());
+    assert_eq!(alice.tree().history(&path("lock")?)?.len(), 600);
     Ok(())
 }
