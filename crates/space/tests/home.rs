@@ -400,3 +400,66 @@ fn views_that_were_lost_or_damaged_grow_again() {
         world.stop(alice);
     }
 }
+
+/// More messages than are looked at in one go, against a plain list.
+#[test]
+fn any_part_of_a_long_log_reads_as_the_plain_list_does() {
+    let world = World::new();
+    let alice = world.start("Alice");
+    let garden = alice.create("Garden").unwrap();
+    let first = garden.log().read(&Filter::default()).unwrap().len();
+    let kinds = ["a", "b", "a", "a"];
+    let mut plain = Vec::new();
+    for number in 0..280_usize {
+        let kind = kinds[number % 4];
+        garden.log().append(kind, &[(number % 24) as u8]).unwrap();
+        plain.push((kind, number % 24));
+    }
+    let seen = |filter: &Filter| -> Vec<_> {
+        let read = garden.log().read(filter).unwrap();
+        read.iter()
+            .map(|message| (message.kind.clone(), message.content[0] as usize))
+            .collect()
+    };
+    let all = garden.log().read(&Filter::default()).unwrap();
+    assert_eq!(all.len(), first + 280);
+    assert!(all.is_sorted_by(|one, next| one.time_ms <= next.time_ms));
+    for (kind, limit) in [
+        (None, 270),
+        (None, 1),
+        (Some("a"), 1000),
+        (Some("b"), 7),
+        (Some("c"), 9),
+    ] {
+        let matching = plain
+            .iter()
+            .filter(|(of, _)| kind.is_none_or(|kind| kind == *of));
+        let matching: Vec<_> = matching
+            .map(|(of, number)| (of.to_string(), *number))
+            .collect();
+        let expected = &matching[matching.len().saturating_sub(limit)..];
+        let filter = Filter {
+            kind: kind.map(str::to_owned),
+            limit,
+            ..Filter::default()
+        };
+        assert_eq!(seen(&filter), expected, "{kind:?} {limit}");
+    }
+    let middle = all[first + 100].time_ms;
+    let before = Filter {
+        until_ms: Some(middle),
+        limit: 5,
+        ..Filter::default()
+    };
+    let read = garden.log().read(&before).unwrap();
+    assert!(read.len() == 5 && read.iter().all(|message| message.time_ms < middle));
+    let after = Filter {
+        since_ms: Some(middle),
+        ..Filter::default()
+    };
+    assert_eq!(garden.log().read(&after).unwrap(), all[first + 100..]);
+    let nothing = Filter { limit: 0, ..after };
+    assert!(garden.log().read(&nothing).unwrap().is_empty());
+    drop(garden);
+    world.stop(alice);
+}

@@ -79,6 +79,10 @@ impl Home {
         // The folder may have been made by hand with other rights.
         fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(failed)?;
         file::sync_dir(dir).map_err(failed)?;
+        if let Some(parent) = dir.parent() {
+            // The folder above may be closed to us; then its owner made ours durable long ago.
+            let _ = file::sync_dir(parent);
+        }
         Ok(Self {
             dir: dir.to_owned(),
             identity: HomeFile::new(dir, "identity", b"cbxIDENT"),

@@ -41,6 +41,9 @@ use walk::{Authors, Keys, PAGE, is_wanted, message_at};
 /// Own writes are shown within this time or the call says that they were not.
 const INDEXED_WITHIN: Duration = Duration::from_secs(30);
 
+/// Times beyond this are not outbid: a thousand years from now, in Unix ms.
+const LATEST_TIME: u64 = 33_000_000_000_000;
+
 /// One message, with the author its feed proves.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
@@ -169,7 +172,7 @@ impl Log {
     /// `ReadOnly`, `BadMessage`, `MessageTooLong`, or the store's.
     pub fn append(&self, kind: &str, content: &[u8]) -> Result<(), SpaceError> {
         let letter = letter(kind, content)?;
-        self.write(vec![Body::Open(letter)], kind)
+        self.write(Body::Open(letter), kind)
     }
 
     /// Tells one person; only they and we can read it. The other members see that there is a message.
@@ -189,7 +192,7 @@ impl Log {
         readers.dedup();
         let seal = |reader| letter.seal(&self.address, &me, reader);
         let boxes = readers.iter().map(seal).collect::<Result<_, _>>()?;
-        self.write(vec![Body::Private(boxes)], kind)
+        self.write(Body::Private(boxes), kind)
     }
 
     /// [`Log::append`] for a known type.
@@ -208,6 +211,9 @@ impl Log {
     /// `View`.
     pub fn read(&self, filter: &Filter) -> Result<Vec<Message>, SpaceError> {
         let mut found = Vec::new();
+        if filter.limit == 0 {
+            return Ok(found);
+        }
         self.newest_first(filter, |message| {
             found.push(message);
             found.len() < filter.limit
@@ -309,17 +315,12 @@ impl Log {
         Ok(writers.into_iter().map(author).collect())
     }
 
-    fn write(&self, bodies: Vec<Body>, kind: &str) -> Result<(), SpaceError> {
+    fn write(&self, body: Body, kind: &str) -> Result<(), SpaceError> {
         let own = self.own.as_ref().ok_or(SpaceError::ReadOnly)?;
         let mut last_time = own.last_time.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut time_ms = self.next_time(kind)?.max(*last_time);
-        let mut blocks = Vec::with_capacity(bodies.len());
-        for body in bodies {
-            time_ms += 1;
-            blocks.push(own.seal(Envelope { time_ms, body })?);
-        }
+        let time_ms = self.next_time(kind)?.max(*last_time + 1);
         let mut batch = Batch::new();
-        batch.append(&own.feed, blocks);
+        batch.append(&own.feed, vec![own.seal(&Envelope { time_ms, body })?]);
         self.set.commit(batch)?.wait()?;
         *last_time = time_ms;
         let (feed, length) = (own.feed.key(), own.feed.length());
@@ -334,12 +335,13 @@ impl Log {
             newest = message.time_ms;
             false
         })?;
-        Ok(now_ms().max(newest.min(u64::MAX - (1 << 32))))
+        // Nobody's clock may take all the time there is away from the others.
+        Ok(now_ms().max(newest.min(LATEST_TIME) + 1))
     }
 }
 
 impl Own {
-    fn seal(&self, envelope: Envelope) -> Result<Bytes, SpaceError> {
+    fn seal(&self, envelope: &Envelope) -> Result<Bytes, SpaceError> {
         let plaintext = encode_message(&Zeroizing::new(envelope.encode()))
             .map_err(|_| SpaceError::BadMessage("it does not fit into one block"))?;
         Ok(self.key.seal(&Zeroizing::new(plaintext)).into())
