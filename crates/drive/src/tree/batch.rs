@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 const MAX_PATHS: usize = 128;
 /// Above this many paths at hand, they are drawn together early.
 const MANY_PATHS: usize = 4096;
-/// Above this many nodes at hand, those that did not change are read again when needed.
+/// So many more nodes are kept at hand before those that did not change are read again when needed.
 const MANY_NODES: usize = 65_536;
 /// Refusals kept for people to read.
 const MAX_REFUSALS: u64 = 100;
@@ -84,6 +84,8 @@ pub(super) struct Batch<'a> {
     pub loops: BTreeSet<NodeId>,
     pub outcome: Outcome,
     pub unsettled: Unsettled,
+    /// nodes at hand before unchanged ones are dropped
+    room: usize,
 }
 
 impl<'a> Batch<'a> {
@@ -100,6 +102,7 @@ impl<'a> Batch<'a> {
             loops,
             outcome: Outcome::default(),
             unsettled: Unsettled::default(),
+            room: MANY_NODES,
         })
     }
 
@@ -120,9 +123,10 @@ impl<'a> Batch<'a> {
 
     fn cached(&mut self, id: NodeId) -> Result<&mut Option<Cached>, ViewError> {
         use std::collections::hash_map::Entry;
-        if self.nodes.len() > MANY_NODES && !self.nodes.contains_key(&id) {
+        if self.nodes.len() > self.room {
             self.nodes
                 .retain(|_, cached| cached.as_ref().is_some_and(|cached| cached.dirty));
+            self.room = self.nodes.len() + MANY_NODES;
         }
         match self.nodes.entry(id) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),

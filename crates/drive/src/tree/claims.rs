@@ -48,20 +48,16 @@ impl Claims {
             let Some(carried) = self.carried(key, set, feed)? else {
                 continue;
             };
-            let verdict = self.judge_one(address, key, set, feed, carried)?;
-            let verdict = match verdict {
-                Verdict::Accepted(claim) if claim.feeds.iter().any(|feed| taken.contains(feed)) => {
-                    drop(claim);
-                    Verdict::Refused("its claim names a feed that belongs to another writer")
-                }
-                Verdict::Accepted(_) if tags.contains(&WriterTag::of(feed)) => {
-                    Verdict::Refused("its feed key begins like another writer's")
-                }
-                verdict => verdict,
-            };
+            let mut verdict = self.judge_one(address, key, set, feed, carried)?;
             if let Verdict::Accepted(claim) = &verdict {
-                taken.extend(claim.feeds);
-                tags.insert(WriterTag::of(feed));
+                if claim.feeds.iter().any(|feed| taken.contains(feed)) {
+                    verdict =
+                        Verdict::Refused("its claim names a feed that belongs to another writer");
+                } else if !tags.insert(WriterTag::of(feed)) {
+                    verdict = Verdict::Refused("its feed key begins like another writer's");
+                } else {
+                    taken.extend(claim.feeds);
+                }
             }
             verdicts.insert(*feed, verdict);
         }

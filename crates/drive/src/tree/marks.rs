@@ -32,14 +32,24 @@ pub(super) fn survive(
         && record.life.is_some()
         && batch.node(record.node)?.is_some_and(Node::is_deleted)
     {
-        if up_to_date {
-            // Nothing applied so far is beyond this deletion.
+        // Nothing applied so far is beyond this deletion. It may be beyond one of a folder above, which
+        // matters again when this one is taken back.
+        if up_to_date && !any_deleted(batch, chain)? {
             set_mark(batch, record.node, false)?;
         } else {
             mark_below(batch, record.node)?;
         }
     }
     Ok(())
+}
+
+fn any_deleted(batch: &mut Batch<'_>, chain: &[NodeId]) -> Result<bool, ViewError> {
+    for folder in chain {
+        if batch.node(*folder)?.is_some_and(Node::is_deleted) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn set_mark(batch: &mut Batch<'_>, folder: NodeId, marked: bool) -> Result<(), ViewError> {

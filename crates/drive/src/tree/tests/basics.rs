@@ -367,3 +367,30 @@ fn a_name_deleted_a_thousand_times_is_found_at_once() -> Done {
     assert_eq!(alice.tree().history(&path("lock")?)?.len(), 600);
     Ok(())
 }
+
+/// Found by the property test: the second deletion took the mark away that the first had left.
+#[test]
+fn what_survived_a_deletion_above_is_counted_when_its_folder_comes_back() -> Done {
+    let (mut world, mut alice, mut bob) = (World::default(), Peer::new(1), Peer::new(2));
+    let [top, inner] = [(); 2].map(|()| NodeId::generate(Kind::Folder));
+    let file = NodeId::generate(Kind::File);
+    alice.commit(
+        &mut world,
+        0,
+        vec![
+            placed(top, NodeId::ROOT, "top", vec![]),
+            placed(inner, top, "inner", vec![]),
+        ],
+    )?;
+    sync(&mut [&mut bob], &world)?;
+    alice.commit(&mut world, 0, vec![lived(top, Life::Deleted, vec![])])?;
+    bob.commit(&mut world, 0, vec![created(file, inner, "x", 1)])?;
+    sync(&mut [&mut alice, &mut bob], &world)?;
+    assert_eq!(bob.tree().totals()?, (1, 2, 1));
+    let gone = bob.commit(&mut world, 0, vec![lived(inner, Life::Deleted, vec![])])?;
+    assert_eq!(bob.tree().totals()?, (0, 0, 0));
+    bob.commit(&mut world, 0, vec![lived(inner, Life::Alive, vec![gone])])?;
+    assert_eq!(names(&bob, "top/inner")?, ["x"]);
+    assert_eq!(bob.tree().totals()?, (1, 2, 1));
+    Ok(())
+}
