@@ -115,10 +115,8 @@ async fn sync(bytes: usize, block: usize, folder: &std::path::Path) -> Outcome<D
     let began = Began::now();
     bob.introduce(address, hint);
     let length = feed.length();
-    while !received
-        .feed(&feed_key)
-        .is_some_and(|feed| feed.held().len() == length)
-    {
+    let held = || received.feed(&feed_key).map_or(0, |feed| feed.held().len());
+    while held() < length {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let took = began.report("sync", bytes);
@@ -139,10 +137,10 @@ fn fill(set: &Arc<FeedSet>, feed: &Arc<Feed>, bytes: usize, block: usize) -> Out
         let mut batch = Batch::new();
         batch.append(feed, blocks);
         waiting.push_back(set.commit(batch)?);
-        if waiting.len() > 4 {
-            if let Some(first) = waiting.pop_front() {
-                first.wait()?;
-            }
+        if waiting.len() > 4
+            && let Some(first) = waiting.pop_front()
+        {
+            first.wait()?;
         }
     }
     for pending in waiting {

@@ -58,7 +58,12 @@ impl Scene {
     }
 
     async fn mallory(&self) -> Mallory {
-        Mallory::in_space(&self.network, 66, &self.alice.hint, &self.space).await
+        self.mallory_as(66).await
+    }
+
+    /// Under another key: an expelled one is not let in again so soon.
+    async fn mallory_as(&self, seed: u8) -> Mallory {
+        Mallory::in_space(&self.network, seed, &self.alice.hint, &self.space).await
     }
 
     /// Alice says why she refused something.
@@ -327,25 +332,25 @@ async fn messages_cut_short_and_lengths_beyond_all_limits() {
         channel: CHANNEL,
         slot: 0,
     };
-    let mut mallory = scene.mallory().await;
+    let mut mallory = scene.mallory_as(67).await;
     let whole = frame::payload(&Summary::default());
     mallory.raw(&frame::control(place, 0, &whole[..20])).await;
     scene.refused("could not be read").await;
     mallory.thrown_out().await;
 
-    let mut mallory = scene.mallory().await;
+    let mut mallory = scene.mallory_as(68).await;
     mallory.raw(&[0xff, 0xff, 0xff]).await;
     let reason = mallory.thrown_out().await;
     assert!(reason.contains("too long"), "{reason}");
 
-    let mut mallory = scene.mallory().await;
+    let mut mallory = scene.mallory_as(69).await;
     let mut count = Vec::new();
     count.put_uint(1 << 50);
     mallory.raw(&frame::control(place, 4, &count)).await; // 2^50 certificates
     scene.refused("malformed count").await;
     mallory.thrown_out().await;
 
-    let mut mallory = scene.mallory().await;
+    let mut mallory = scene.mallory_as(70).await;
     let mut stream = mallory.connection.open_uni().await.expect("a stream");
     stream
         .write_all(&(MAX_BULK as u32 + 1).to_le_bytes())
@@ -354,6 +359,24 @@ async fn messages_cut_short_and_lengths_beyond_all_limits() {
     let reason = mallory.thrown_out().await;
     assert!(reason.contains("too long"), "{reason}");
     scene.rest_is_undisturbed().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_expelled_peer_does_not_come_back_at_once() {
+    let scene = Scene::new().await;
+    let mut mallory = scene.mallory().await;
+    mallory
+        .hear(|heard| heard.place.channel != frame::SESSION)
+        .await; // she is in
+    let place = Place {
+        channel: CHANNEL,
+        slot: 0,
+    };
+    mallory.raw(&frame::control(place, 0, &[])).await;
+    mallory.thrown_out().await;
+    drop(mallory);
+    let mut again = Mallory::dial(&scene.network, 66, &scene.alice.hint).await;
+    assert_eq!(again.thrown_out().await, "expelled a moment ago");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

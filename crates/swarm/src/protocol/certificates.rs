@@ -29,6 +29,14 @@ pub enum Refusal {
     TooMany,
 }
 
+impl Refusal {
+    /// Could an honest peer have sent it? One with a newer program could, or one that knows more than fits here.
+    pub fn is_honest(&self) -> bool {
+        use CertificateError::{TooNew, UnknownIssuer};
+        matches!(self, Self::TooMany | Self::Chain(UnknownIssuer | TooNew(_)))
+    }
+}
+
 /// The certificates of one space.
 pub struct Certificates {
     chain: Chain,

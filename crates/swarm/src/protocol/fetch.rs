@@ -27,8 +27,12 @@ const ASK_AFTER: Duration = Duration::from_millis(100);
 const ASK_STRETCHES: u64 = 8;
 
 impl Replication {
-    /// Gives every peer with room something to do.
-    pub(super) fn fill_all(&mut self, now: Instant) {
+    /// Gives every peer with room something to do, if anything has changed. To be called after a burst of
+    /// inputs: looking for work costs more than a message does.
+    pub fn look_for_work(&mut self, now: Instant) {
+        if !std::mem::take(&mut self.hungry) {
+            return;
+        }
         let ids: Vec<_> = self.peers.keys().copied().collect();
         for id in ids {
             self.fill(id, now);
@@ -119,9 +123,14 @@ impl Replication {
                 continue;
             };
             let within = range.start..range.end.min(state.feed.length());
-            let blocks = missing(state, known, within, &state.urgent, None, room);
+            let blocks = missing(state, known, within.clone(), &state.urgent, None, room);
+            let there = blocks.is_empty() && known.asked < known.length;
+            let unknown = there && room > 0 && !state.feed.missing(within).is_empty();
             for block in blocks {
                 self.ask_urgently(id, &key, block, now);
+            }
+            if unknown {
+                self.ask_later(id, &key, now);
             }
         }
     }

@@ -9,34 +9,37 @@ pub mod certificates;
 pub mod receipt;
 pub mod summary;
 
+mod action;
 mod announce;
+mod feeds;
 mod fetch;
 mod job;
 mod peer;
 mod receive;
 mod reconcile;
 mod serve;
+mod store;
 
+pub use action::{Action, Fact, Limits, PeerId, Role, Serve};
 pub use job::{Job, Report, Weight};
 pub use receipt::Receipt;
 
 use crate::transport::Hint;
-use crate::wire::{Message, discovery_key, frame};
+use crate::wire::frame;
+use action::Actions;
 use bytes::Bytes;
 use certificates::Certificates;
-use cobox_feed::bitfield::RangeSet;
-use cobox_feed::feed::Feed;
 use cobox_feed::manifest::FeedKey;
 use cobox_feed::set::{Event, FeedSet};
-use cobox_feed::tree;
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
+use feeds::FeedState;
 use job::Arrived;
 use peer::Peer;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use summary::{Entry, Table};
+use summary::Table;
 
 /// A changed summary waits so long for company, when nothing is missing.
 const SETTLE: Duration = Duration::from_millis(5);
@@ -46,137 +49,6 @@ const SETTLE_BUSY: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
 /// After a failed write (a full disk) nothing is asked for so long.
 const PAUSE: Duration = Duration::from_secs(10);
-
-/// What one side is in a space.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// holds a key
-    Member,
-    /// holds only the address
-    Replicator,
-}
-
-/// One connection's part in a space. Never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerId(pub u64);
-
-/// Bounds that the owner of the disk sets.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Limits {
-    /** most bytes that signed heads may promise, all feeds together */
-    pub quota: Option<u64>,
-}
-
-/// What is to be done now, in order.
-pub enum Action {
-    /// Put a message on a peer's control stream.
-    Send {
-        /** to whom */
-        peer: PeerId,
-        /** our slot; 0 = about the space */
-        slot: u64,
-        /** which message */
-        kind: u64,
-        /** its bytes */
-        payload: Vec<u8>,
-    },
-    /// Read and send what a peer asked for, in its turn; or send `NoData`.
-    Serve(Serve),
-    /// Forget a request that has not been served yet.
-    Unserve {
-        /** whose */
-        peer: PeerId,
-        /** its id */
-        request: u64,
-    },
-    /// Sign a receipt for what is held and send it.
-    Receipt {
-        /** to whom */
-        peer: PeerId,
-        /** hash of the heads */
-        summary: [u8; 32],
-        /** nothing of them is missing or skipped */
-        complete: bool,
-    },
-    /// Close the connection: this peer does not keep to the rules.
-    Drop {
-        /** which */
-        peer: PeerId,
-        /** why, in words */
-        reason: String,
-    },
-    /// Tell upwards.
-    Tell(Fact),
-}
-
-/// A request to be answered from disk.
-pub struct Serve {
-    /// who asks
-    pub peer: PeerId,
-    /// our slot of the feed
-    pub slot: u64,
-    /// the asker's id of it
-    pub id: u64,
-    /// asks to be served before others
-    pub urgent: bool,
-    /// of what
-    pub feed: Arc<Feed>,
-    /// what
-    pub request: tree::Request,
-}
-
-/// Something that people or upper floors may want to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fact {
-    /// Both sides are equal and miss nothing.
-    Synced {
-        /** with */
-        peer: PeerId,
-    },
-    /// A signed and verified word about what the peer holds.
-    Receipt(Receipt),
-    /// Something a peer sent was refused.
-    Refused {
-        /** whose */
-        peer: PeerId,
-        /** why, in words */
-        reason: String,
-    },
-    /// A peer told of other devices.
-    Peers {
-        /** hints, unproven */
-        hints: Vec<Hint>,
-    },
-    /// A peer has a validly signed head of one of our own feeds that is longer than ours: this store was put back from an older state.
-    OwnFeedAhead {
-        /** which */
-        feed: FeedKey,
-        /** blocks in that head */
-        length: u64,
-    },
-    /// Checked blocks could not be stored.
-    StoreFailed {
-        /** why, in words */
-        reason: String,
-    },
-}
-
-/// What is known of one feed, beyond what the feed itself knows.
-struct FeedState {
-    feed: Arc<Feed>,
-    /// Discovery key.
-    name: [u8; 32],
-    /// Only what a certificate vouches for is spoken about.
-    certified: bool,
-    /// Blocks asked for or arrived, and not yet stored.
-    claimed: RangeSet,
-    /// Of these, the ones somebody waits for.
-    urgent: RangeSet,
-    /// A longer head has been asked for, from this peer.
-    upgrading: Option<PeerId>,
-    /// A head of this length would break the quota.
-    over_quota: Option<u64>,
-}
 
 /// One space and all peers it is being exchanged with.
 pub struct Replication {
@@ -198,31 +70,8 @@ pub struct Replication {
     store_failed: bool,
     /// Somebody waits for blocks.
     wanted: bool,
-}
-
-/// The queue of actions.
-#[derive(Default)]
-struct Actions(VecDeque<Action>);
-
-impl Actions {
-    fn push(&mut self, action: Action) {
-        self.0.push_back(action);
-    }
-
-    fn send<M: Message>(&mut self, peer: PeerId, slot: u64, message: &M) {
-        let payload = frame::payload(message);
-        self.push(Action::Send {
-            peer,
-            slot,
-            kind: M::KIND,
-            payload,
-        });
-    }
-
-    fn refused(&mut self, peer: PeerId, reason: String) {
-        tracing::debug!(peer = peer.0, reason, "refused");
-        self.push(Action::Tell(Fact::Refused { peer, reason }));
-    }
+    /// There may be something new to ask for.
+    hungry: bool,
 }
 
 impl Replication {
@@ -245,6 +94,7 @@ impl Replication {
             paused_until: None,
             store_failed: false,
             wanted: false,
+            hungry: false,
         };
         replication.load_certificates();
         replication.load_feeds();
@@ -276,14 +126,14 @@ impl Replication {
     }
 
     /// Its connection ended, or it left. What it had been asked for is asked of others.
-    pub fn disconnect(&mut self, id: PeerId, now: Instant) {
+    pub fn disconnect(&mut self, id: PeerId) {
         let Some(peer) = self.peers.remove(&id) else {
             return;
         };
         for outstanding in peer.requests.into_values() {
             self.release(id, &outstanding.asked);
         }
-        self.fill_all(now);
+        self.hungry = true;
     }
 
     /// Tells a peer of others that have proven themselves here.
@@ -307,11 +157,11 @@ impl Replication {
             Event::Rot { feed, blocks } => {
                 tracing::debug!(?blocks, "blocks rotted and are fetched again");
                 self.refresh(&feed, now);
-                self.fill_all(now);
+                self.hungry = true;
             }
             Event::Wanted => {
                 self.wanted = true;
-                self.fill_all(now);
+                self.hungry = true;
             }
             _ => {}
         }
@@ -327,7 +177,7 @@ impl Replication {
             self.refresh(&feed, now);
             self.announce_to_all(&feed);
         }
-        self.fill_all(now);
+        self.hungry = true;
     }
 
     /// Time has passed.
@@ -340,7 +190,7 @@ impl Replication {
             self.next_tick = None;
             self.look_at_incomplete(now);
             self.look_at_peers(now);
-            self.fill_all(now);
+            self.hungry = true;
             let next = self.next_look(now);
             self.next_tick = self.next_tick.into_iter().chain(next).min();
         }
@@ -357,130 +207,6 @@ impl Replication {
             }
         }
         claims
-    }
-
-    /// Certificates that are stored and not yet known here, as at the start and when upper floors add some.
-    fn load_certificates(&mut self) -> Vec<Bytes> {
-        let mut accepted = Vec::new();
-        for certificate in self.set.certificates() {
-            let added = self.certificates.add(certificate);
-            accepted.extend(added.accepted);
-            for feed in added.feeds {
-                self.set.admit(FeedKey(feed.feed_key), feed.kind as u8);
-            }
-        }
-        accepted
-    }
-
-    fn load_feeds(&mut self) {
-        for feed in self.set.feeds() {
-            let key = feed.key();
-            self.keep(feed);
-            let entry = self.entry_of(&key);
-            self.table.update(key, entry);
-        }
-    }
-
-    fn keep(&mut self, feed: Arc<Feed>) {
-        let key = feed.key();
-        let certified = self.certificates.vouches_for(&key);
-        if let Some(state) = self.feeds.get_mut(&key) {
-            state.certified = certified;
-            return;
-        }
-        let name = discovery_key(&key);
-        self.names.insert(name, key);
-        let state = FeedState {
-            feed,
-            name,
-            certified,
-            claimed: RangeSet::default(),
-            urgent: RangeSet::default(),
-            upgrading: None,
-            over_quota: None,
-        };
-        self.feeds.insert(key, state);
-    }
-
-    fn entry_of(&self, feed: &FeedKey) -> Option<Entry> {
-        let state = self.feeds.get(feed).filter(|state| state.certified)?;
-        Entry::of(&state.feed, &self.set)
-    }
-
-    /// Looks at a feed's state again. True if it changed.
-    fn refresh(&mut self, feed: &FeedKey, now: Instant) -> bool {
-        let entry = self.entry_of(feed);
-        let changed = self.table.update(*feed, entry);
-        if changed {
-            self.summary_changed(now);
-        }
-        changed
-    }
-
-    fn summary_changed(&mut self, now: Instant) {
-        let wait = match self.table.missing() {
-            0 => SETTLE,
-            _ => SETTLE_BUSY,
-        };
-        let due = now + wait;
-        self.summary_due = Some(self.summary_due.map_or(due, |earlier| earlier.min(due)));
-    }
-
-    /// New certificates in the set: ours, told to everybody.
-    fn certificates_changed(&mut self, now: Instant) {
-        let accepted = self.load_certificates();
-        if accepted.is_empty() {
-            return;
-        }
-        self.tell_certificates(&accepted, None);
-        self.certified(now);
-    }
-
-    /// Feeds may have become certified.
-    fn certified(&mut self, now: Instant) {
-        self.summary_changed(now);
-        let waiting = self.feeds.iter().filter(|(_, state)| !state.certified);
-        let waiting: Vec<_> = waiting.map(|(key, _)| *key).collect();
-        for key in waiting {
-            self.feed_appeared(&key, now);
-        }
-    }
-
-    fn feed_appeared(&mut self, key: &FeedKey, now: Instant) {
-        let Some(feed) = self.set.feed(key) else {
-            return;
-        };
-        self.keep(feed);
-        if self.refresh(key, now) {
-            self.announce_to_all(key);
-        }
-    }
-
-    fn feed_changed(
-        &mut self,
-        key: &FeedKey,
-        blocks: std::ops::Range<u64>,
-        length: u64,
-        now: Instant,
-    ) {
-        if !self.feeds.contains_key(key) {
-            self.feed_appeared(key, now);
-            return;
-        }
-        self.refresh(key, now);
-        self.announce_change(key, blocks, length);
-        for peer in self.peers.values_mut() {
-            let behind = peer
-                .feeds
-                .get(key)
-                .is_none_or(|known| known.length <= length);
-            if behind {
-                peer.ahead.remove(key);
-            }
-        }
-        if self.table.missing() > 0 {
-            self.fill_all(now);
-        }
     }
 
     /// Blocks that upper floors have skipped meanwhile are no longer missing; nobody tells us.

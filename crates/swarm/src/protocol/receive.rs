@@ -1,8 +1,8 @@
 //! What peers say, message by message, and what became of their answers.
 
-use super::job::{Arrived, Job, Quota, Report, Ticket, Verdict, Weight};
+use super::job::{Arrived, Ticket, Weight};
 use super::peer::{Asked, MAX_LENGTH, MAX_STRIKES};
-use super::{Action, Fact, PAUSE, PeerId, Receipt, Replication};
+use super::{Action, Fact, PeerId, Receipt, Replication};
 use crate::wire::feed::{
     Bitfield, Cancel, Data, NoData, Range as Held, Reason, Request, Sync, Want,
 };
@@ -15,8 +15,6 @@ use cobox_feed::manifest::FeedKey;
 use cobox_feed::tree::UntrustedProof;
 use std::time::Instant;
 
-/// Bytes checked and stored at once.
-const JOB_BYTES: usize = 4 << 20;
 /// Messages of hints taken from one peer.
 const MAX_INTRODUCTIONS: u32 = 64;
 /// Unknown feeds a peer may name before it is dropped.
@@ -80,7 +78,7 @@ impl Replication {
             return Ok(()); // about a feed that was rejected
         };
         match kind {
-            Sync::KIND => self.on_sync(id, &key, Sync::decode(reader)?, now),
+            Sync::KIND => self.on_sync(id, &key, Sync::decode(reader)?),
             Request::KIND => self.on_request(id, &key, Request::decode(reader)?),
             Cancel::KIND => {
                 let request = Cancel::decode(reader)?.request;
@@ -92,8 +90,8 @@ impl Replication {
             }
             NoData::KIND => self.on_no_data(id, NoData::decode(reader)?, now),
             Want::KIND => self.answer_want(id, &key, Want::decode(reader)?),
-            Bitfield::KIND => self.on_bitfield(id, &key, &Bitfield::decode(reader)?, now),
-            Held::KIND => self.on_range(id, &key, Held::decode(reader)?, now),
+            Bitfield::KIND => self.on_bitfield(id, &key, &Bitfield::decode(reader)?),
+            Held::KIND => self.on_range(id, &key, Held::decode(reader)?),
             _ => {} // unwant and extensions change nothing here
         }
         Ok(())
@@ -179,7 +177,7 @@ impl Replication {
         }
     }
 
-    fn on_sync(&mut self, id: PeerId, key: &FeedKey, sync: Sync, now: Instant) {
+    fn on_sync(&mut self, id: PeerId, key: &FeedKey, sync: Sync) {
         let (Some(peer), Some(state)) = (self.peers.get_mut(&id), self.feeds.get(key)) else {
             return;
         };
@@ -209,19 +207,19 @@ impl Replication {
         if unaware {
             self.announce(id, key);
         }
-        self.fill_all(now);
+        self.hungry = true;
     }
 
-    fn on_range(&mut self, id: PeerId, key: &FeedKey, range: Held, now: Instant) {
+    fn on_range(&mut self, id: PeerId, key: &FeedKey, range: Held) {
         let end = range.start.saturating_add(range.length);
-        self.change_have(id, key, now, |known| match range.drop {
+        self.change_have(id, key, |known| match range.drop {
             true => known.have.remove(range.start..end),
             false => known.add(range.start..end),
         });
     }
 
-    fn on_bitfield(&mut self, id: PeerId, key: &FeedKey, bitfield: &Bitfield, now: Instant) {
-        self.change_have(id, key, now, |known| {
+    fn on_bitfield(&mut self, id: PeerId, key: &FeedKey, bitfield: &Bitfield) {
+        self.change_have(id, key, |known| {
             let blocks = (bitfield.start..).step_by(32).zip(&bitfield.words);
             for (first, word) in blocks {
                 match *word {
@@ -240,12 +238,11 @@ impl Replication {
         &mut self,
         id: PeerId,
         key: &FeedKey,
-        now: Instant,
         change: impl FnOnce(&mut super::peer::PeerFeed),
     ) {
         if let Some(peer) = self.peers.get_mut(&id) {
             change(peer.feeds.entry(*key).or_default());
-            self.fill_all(now);
+            self.hungry = true;
         }
     }
 
@@ -268,7 +265,7 @@ impl Replication {
             tracing::debug!(peer = id.0, "a request of ours was called invalid");
         }
         self.release(id, &asked);
-        self.fill_all(now);
+        self.hungry = true;
     }
 
     fn on_data(&mut self, id: PeerId, key: &FeedKey, data: Data, weight: Weight, now: Instant) {
@@ -289,99 +286,11 @@ impl Replication {
             proof: data.proof,
             weight,
         });
-        self.fill(id, now);
-    }
-
-    /// What has arrived and may be checked now, up to a few megabytes.
-    pub fn next_job(&mut self, now: Instant) -> Option<Job> {
-        let paused = self.paused_until.is_some_and(|until| until > now);
-        if self.arrived.is_empty() && (self.unstored.is_empty() || paused) {
-            return None;
-        }
-        let mut job = Job {
-            certificates: std::mem::take(&mut self.unstored),
-            arrived: Vec::new(),
-            feeds: Default::default(),
-            quota: self.quota_left(),
-            weights: Vec::new(),
-        };
-        let mut bytes = 0;
-        while bytes < JOB_BYTES {
-            let Some(next) = self.arrived.pop_front() else {
-                break;
-            };
-            bytes += next.weight.bytes;
-            let key = next.ticket.asked.feed;
-            if let Some(state) = self.feeds.get(&key) {
-                job.feeds.insert(key, state.feed.clone());
-                job.arrived.push(next);
-            }
-        }
-        Some(job)
-    }
-
-    fn quota_left(&self) -> Option<Quota> {
-        let quota = self.limits.quota?;
-        let heads = self.feeds.values().filter_map(|state| state.feed.head());
-        let promised: u64 = heads.map(|head| head.byte_length).sum();
-        Some(Quota {
-            left: quota.saturating_sub(promised),
-        })
-    }
-
-    /// A job is done.
-    pub fn stored(&mut self, report: Report, now: Instant) {
-        for (Ticket { peer, asked }, verdict) in &report.verdicts {
-            self.release(*peer, asked);
-            self.judge(*peer, asked, verdict);
-        }
-        match report.stored {
-            Ok(()) => self.store_failed = false,
-            Err(error) => {
-                self.unstored.extend(report.certificates);
-                self.paused_until = Some(now + PAUSE);
-                self.next_tick.get_or_insert(now + PAUSE);
-                if !std::mem::replace(&mut self.store_failed, true) {
-                    let reason = error.to_string();
-                    self.actions
-                        .push(Action::Tell(Fact::StoreFailed { reason }));
-                }
-            }
-        }
-        self.fill_all(now);
-    }
-
-    fn judge(&mut self, id: PeerId, asked: &Asked, verdict: &Verdict) {
-        match verdict {
-            Verdict::Good => {}
-            Verdict::Wrong(error) => self.refuse_feed(id, &asked.feed, error.to_string()),
-            Verdict::OverQuota { length } => {
-                if let Some(state) = self.feeds.get_mut(&asked.feed) {
-                    state.over_quota = Some(*length);
-                }
-                self.actions
-                    .refused(id, "the quota would be exceeded".into());
-            }
-            Verdict::Seen { length } => self.look_at_evidence(id, asked, *length),
-        }
-    }
-
-    fn look_at_evidence(&mut self, id: PeerId, asked: &Asked, length: u64) {
-        let Some(state) = self.feeds.get(&asked.feed) else {
-            return;
-        };
-        if state.feed.is_own() && length > state.feed.length() {
-            let feed = asked.feed;
-            self.actions
-                .push(Action::Tell(Fact::OwnFeedAhead { feed, length }));
-        }
-        if let Some(peer) = self.peers.get_mut(&id) {
-            peer.ahead.remove(&asked.feed);
-        }
+        self.hungry = true;
     }
 
     /// Nothing more about this feed is taken from that peer; what it has itself it still gets.
-    fn refuse_feed(&mut self, id: PeerId, key: &FeedKey, reason: String) {
+    pub(super) fn refuse_feed(&mut self, id: PeerId, key: &FeedKey, reason: String) {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.ahead.remove(key);
             let known = peer.feeds.entry(*key).or_default();

@@ -148,7 +148,11 @@ impl Replication {
                 self.keep(feed);
             }
             for refusal in added.refused {
-                self.strike(id, format!("a certificate was refused: {refusal}"));
+                let reason = format!("a certificate was refused: {refusal}");
+                match refusal.is_honest() {
+                    true => self.actions.refused(id, reason),
+                    false => self.strike(id, reason),
+                }
             }
         }
         if accepted.is_empty() {

@@ -1,6 +1,7 @@
 //! The life of one connection: control stream, hello, offers, and every frame to where it belongs.
 
 use super::bulk::{self, Route, Routes};
+use super::control::{TaskEnd, open_control, read_frames, write_frames};
 use super::event::SwarmEvent;
 use super::link::Link;
 use super::lock;
@@ -8,8 +9,8 @@ use super::offers::{Binding, EXPORTER, Offers, Proof};
 use super::space::Input;
 use super::spaces::{Change, Proven, Space, Spaces};
 use crate::protocol::{PeerId, Role};
-use crate::transport::{Hint, ReceiveStream, SendStream, Transport, TransportError};
-use crate::wire::frame::{self, CONTROL_PREFIX, Frame};
+use crate::transport::{Hint, Transport, TransportError};
+use crate::wire::frame::{self, Frame};
 use crate::wire::session::{Hello, Leave, Offer, Prove, Refuse, VERSION};
 use crate::wire::{MAX_TAGS, Message};
 use cobox_feed::codec::{DecodeError, Reader};
@@ -18,7 +19,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio::task::JoinSet;
@@ -47,7 +47,7 @@ pub struct Context {
 
 /// Why a connection ended that did not end by itself.
 #[derive(Debug, thiserror::Error)]
-enum Ended {
+pub(super) enum Ended {
     #[error(transparent)]
     Transport(#[from] TransportError),
     #[error("a message could not be read: {0}")]
@@ -104,38 +104,6 @@ async fn within<F: Future>(limit: Duration, future: F) -> Result<F::Output, Ende
     tokio::time::timeout(limit, future)
         .await
         .map_err(|_| Ended::Silent)
-}
-
-async fn open_control(link: &Link) -> Result<(SendStream, ReceiveStream), TransportError> {
-    match link.dialled() {
-        true => link.connection().open_bi().await,
-        false => link.connection().accept_bi().await,
-    }
-}
-
-/// How a helper task of a connection ended.
-type TaskEnd = Result<(), Ended>;
-
-async fn write_frames(mut stream: SendStream, link: Arc<Link>) -> TaskEnd {
-    let closed = |error: std::io::Error| TransportError::Closed(error.to_string());
-    loop {
-        let bytes = link.outgoing().await;
-        stream.write_all(&bytes).await.map_err(closed)?;
-        stream.flush().await.map_err(closed)?;
-    }
-}
-
-async fn read_frames(mut stream: ReceiveStream, frames: mpsc::Sender<Vec<u8>>) -> TaskEnd {
-    let closed = |error: std::io::Error| TransportError::Closed(error.to_string());
-    loop {
-        let mut prefix = [0; CONTROL_PREFIX];
-        stream.read_exact(&mut prefix).await.map_err(closed)?;
-        let mut bytes = vec![0; frame::control_length(prefix)?];
-        stream.read_exact(&mut bytes).await.map_err(closed)?;
-        if frames.send(bytes).await.is_err() {
-            return Ok(());
-        }
-    }
 }
 
 struct Session {

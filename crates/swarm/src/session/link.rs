@@ -7,6 +7,7 @@ use crate::transport::{Connection, Hint};
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::sync::Notify;
@@ -21,6 +22,7 @@ pub struct Link {
     outbox: Outbox,
     pub(super) serve: ServeQueue,
     closing: CancellationToken,
+    expelled: AtomicBool,
     hint: Mutex<Hint>,
     shared: Mutex<BTreeMap<Address, Role>>,
     since: Instant,
@@ -44,6 +46,7 @@ impl Link {
             outbox: Outbox::default(),
             serve: ServeQueue::default(),
             closing: CancellationToken::new(),
+            expelled: AtomicBool::new(false),
             hint: Mutex::new(hint),
             shared: Mutex::default(),
             since: Instant::now(),
@@ -81,6 +84,17 @@ impl Link {
             self.connection.close(reason);
             self.closing.cancel();
         }
+    }
+
+    /// Ends the connection with a peer that does not keep to the rules.
+    pub(super) fn expel(&self, reason: &str) {
+        self.expelled.store(true, Ordering::Relaxed);
+        self.close(reason);
+    }
+
+    /// Did it end that way?
+    pub fn was_expelled(&self) -> bool {
+        self.expelled.load(Ordering::Relaxed)
     }
 
     /// Resolves when the connection is being closed from this side.

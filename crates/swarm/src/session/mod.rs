@@ -5,6 +5,7 @@
 
 mod bulk;
 mod connection;
+mod control;
 mod event;
 mod link;
 mod offers;

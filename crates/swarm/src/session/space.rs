@@ -99,6 +99,7 @@ pub(super) async fn run(
                 driver.replication.tick(Instant::now());
             }
         }
+        driver.replication.look_for_work(Instant::now());
         driver.act();
         driver.start_jobs();
     }
@@ -127,7 +128,7 @@ impl Driver {
         let now = Instant::now();
         match input {
             Input::Connect(proven) => self.on_connect(proven, now),
-            Input::Disconnect { peer } => self.on_disconnect(peer, now),
+            Input::Disconnect { peer } => self.on_disconnect(peer),
             Input::Broken { peer, reason } => self.replication.drop_peer(peer, reason),
             Input::Message {
                 peer,
@@ -177,9 +178,9 @@ impl Driver {
             .tell(SwarmEvent::Connected { device, address });
     }
 
-    fn on_disconnect(&mut self, peer: PeerId, now: Instant) {
+    fn on_disconnect(&mut self, peer: PeerId) {
         self.act(); // what it did last is told under its name
-        self.replication.disconnect(peer, now);
+        self.replication.disconnect(peer);
         if let Some(member) = self.peers.remove(&peer) {
             let (device, address) = (member.link.device(), self.space.address);
             self.observer()
@@ -225,7 +226,7 @@ impl Driver {
                 } => self.send_receipt(peer, summary, complete),
                 Action::Drop { peer, reason } => {
                     if let Some(member) = self.peers.get(&peer) {
-                        member.link.close(&reason);
+                        member.link.expel(&reason);
                     }
                 }
                 Action::Tell(fact) => self.tell(fact),

@@ -97,13 +97,22 @@ impl Dialler {
         });
     }
 
-    /// Devices to dial now; they count as busy until told otherwise.
-    pub fn take_due(&self, now: Instant, joined: impl Fn(&Address) -> bool) -> Vec<Hint> {
+    /// Devices to dial now; they count as busy until told otherwise, as do those that are connected.
+    pub fn take_due(
+        &self,
+        now: Instant,
+        joined: impl Fn(&Address) -> bool,
+        connected: impl Fn(&PublicKey) -> bool,
+    ) -> Vec<Hint> {
         let mut due = Vec::new();
-        for target in self.targets().values_mut() {
+        for (device, target) in self.targets().iter_mut() {
             let ready = !target.busy && target.due <= now;
-            if ready && target.addresses.iter().any(&joined) {
-                (target.busy, target.tried) = (true, Some(now));
+            if !ready || !target.addresses.iter().any(&joined) {
+                continue;
+            }
+            target.busy = true;
+            if !connected(device) {
+                target.tried = Some(now);
                 due.push(target.hint.clone());
             }
         }
@@ -178,7 +187,9 @@ mod tests {
     }
 
     fn due(dialler: &Dialler, now: Instant) -> usize {
-        dialler.take_due(now, |address| *address == HERE).len()
+        dialler
+            .take_due(now, |address| *address == HERE, |_| false)
+            .len()
     }
 
     #[test]

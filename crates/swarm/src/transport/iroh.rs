@@ -1,6 +1,7 @@
 //! QUIC by public key, with iroh: no relay, no look-up service, no router ports; it talks to nobody
 //! who was not named.
 
+use super::traffic::{Counted, Traffic};
 use super::{
     BoxFuture, Connection, DIAL_TIMEOUT, Hint, MAX_ADDRESSES, ReceiveStream, SendStream, Transport,
     TransportError,
@@ -8,14 +9,9 @@ use super::{
 use cobox_keys::identity::{KeyPair, PublicKey};
 use iroh::endpoint::{ConnectionError, QuicTransportConfig, VarInt, presets};
 use iroh::{Endpoint, EndpointAddr, EndpointId, SecretKey, TransportAddr};
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
@@ -23,6 +19,8 @@ use tokio::task::JoinSet;
 const ALPN: &[u8] = b"cobox/sync/1";
 /// A path that has been silent for so long is dead: short, so that a pulled cable is noticed.
 const IDLE: Duration = Duration::from_secs(6);
+/// A connection without a living path ends after this, so that a device that lost power is seen to be away.
+const CONNECTION_IDLE_MS: u32 = 12_000;
 /// A third of [`IDLE`], so that two keep-alives may be lost.
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// Streams a peer may have open towards us, each way of counting.
@@ -126,6 +124,7 @@ fn transport_config() -> QuicTransportConfig {
     QuicTransportConfig::builder()
         .max_concurrent_bidi_streams(VarInt::from_u32(MAX_STREAMS))
         .max_concurrent_uni_streams(VarInt::from_u32(MAX_STREAMS))
+        .max_idle_timeout(Some(VarInt::from_u32(CONNECTION_IDLE_MS).into()))
         .default_path_max_idle_timeout(IDLE)
         .default_path_keep_alive_interval(KEEP_ALIVE)
         .build()
@@ -226,12 +225,6 @@ struct IrohConnection {
     traffic: Arc<Traffic>,
 }
 
-#[derive(Default)]
-struct Traffic {
-    sent: AtomicU64,
-    received: AtomicU64,
-}
-
 impl IrohConnection {
     fn boxed(inner: iroh::endpoint::Connection, dialled: bool) -> Box<dyn Connection> {
         Box::new(Self {
@@ -242,10 +235,7 @@ impl IrohConnection {
     }
 
     fn counted<S>(&self, inner: S) -> Box<Counted<S>> {
-        Box::new(Counted {
-            inner,
-            traffic: self.traffic.clone(),
-        })
+        Box::new(Counted::new(inner, &self.traffic))
     }
 }
 
@@ -331,11 +321,7 @@ impl Connection for IrohConnection {
     }
 
     fn traffic(&self) -> (u64, u64) {
-        let Traffic { sent, received } = &*self.traffic;
-        (
-            sent.load(Ordering::Relaxed),
-            received.load(Ordering::Relaxed),
-        )
+        self.traffic.so_far()
     }
 
     fn close(&self, reason: &str) {
@@ -353,48 +339,6 @@ fn is_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_unique_local() || v6.is_loopback() || v6.is_unicast_link_local(),
-    }
-}
-
-/// A stream that counts what passes.
-struct Counted<S> {
-    inner: S,
-    traffic: Arc<Traffic>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
-        let count = (buffer.filled().len() - before) as u64;
-        self.traffic.received.fetch_add(count, Ordering::Relaxed);
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
-        if let Poll::Ready(Ok(count)) = written {
-            self.traffic.sent.fetch_add(count as u64, Ordering::Relaxed);
-        }
-        written
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
 

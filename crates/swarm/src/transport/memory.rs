@@ -2,13 +2,13 @@
 //!
 //! For tests of everything above. Connections can be cut and devices unplugged, as cables can.
 
+use super::traffic::{Counted, Traffic};
 use super::{BoxFuture, Connection, Hint, ReceiveStream, SendStream, Transport, TransportError};
 use cobox_keys::identity::{KeyPair, PublicKey};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -56,12 +56,6 @@ struct MemoryConnection {
     bi: tokio::sync::Mutex<mpsc::Receiver<Stream>>,
     uni: tokio::sync::Mutex<mpsc::Receiver<Stream>>,
     peer_uni: mpsc::Sender<Stream>,
-}
-
-#[derive(Default)]
-struct Traffic {
-    sent: AtomicU64,
-    received: AtomicU64,
 }
 
 type Stream = DuplexStream;
@@ -244,11 +238,11 @@ impl Transport for MemoryTransport {
 
 impl MemoryConnection {
     fn stream(&self, half: Stream) -> MemoryStream {
-        MemoryStream {
+        let pipe = Pipe {
             inner: half,
-            traffic: self.traffic.clone(),
             closed: Box::pin(self.wire.closed.clone().cancelled_owned()),
-        }
+        };
+        Counted::new(pipe, &self.traffic)
     }
 
     fn ended(&self) -> TransportError {
@@ -331,11 +325,7 @@ impl Connection for MemoryConnection {
     }
 
     fn traffic(&self) -> (u64, u64) {
-        let Traffic { sent, received } = &*self.traffic;
-        (
-            sent.load(Ordering::Relaxed),
-            received.load(Ordering::Relaxed),
-        )
+        self.traffic.so_far()
     }
 
     fn close(&self, reason: &str) {
@@ -356,14 +346,15 @@ impl Drop for MemoryConnection {
     }
 }
 
+type MemoryStream = Counted<Pipe>;
+
 /// One half of a duplex pipe that fails as soon as its connection has ended.
-struct MemoryStream {
+struct Pipe {
     inner: Stream,
-    traffic: Arc<Traffic>,
     closed: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
-impl MemoryStream {
+impl Pipe {
     fn alive(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         match self.closed.as_mut().poll(cx) {
             Poll::Ready(()) => Err(io::ErrorKind::ConnectionReset.into()),
@@ -372,35 +363,25 @@ impl MemoryStream {
     }
 }
 
-impl AsyncRead for MemoryStream {
+impl AsyncRead for Pipe {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.alive(cx)?;
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
-        let count = buffer.filled().len() - before;
-        self.traffic
-            .received
-            .fetch_add(count as u64, Ordering::Relaxed);
-        read
+        Pin::new(&mut self.inner).poll_read(cx, buffer)
     }
 }
 
-impl AsyncWrite for MemoryStream {
+impl AsyncWrite for Pipe {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.alive(cx)?;
-        let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
-        if let Poll::Ready(Ok(count)) = written {
-            self.traffic.sent.fetch_add(count as u64, Ordering::Relaxed);
-        }
-        written
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -6,6 +6,7 @@
 mod hint;
 mod iroh;
 pub mod memory;
+mod traffic;
 
 pub use hint::{Hint, MAX_ADDRESSES, ParseHintError};
 pub use iroh::{IrohOptions, IrohTransport};

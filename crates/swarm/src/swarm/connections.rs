@@ -1,0 +1,233 @@
+//! One connection to every device that shares a space with us: accepted or dialled, kept, dialled again.
+
+use super::dialler::{Dialler, Source};
+use super::facts::{Facts, lock};
+use crate::discovery::beacon::{Announced, Beacon, Sighting};
+use crate::discovery::packet::Announcement;
+use crate::session::{self, Context, Link};
+use crate::transport::{Connection, Hint};
+use cobox_keys::access::Address;
+use cobox_keys::identity::PublicKey;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Connections at a time.
+const MAX_CONNECTIONS: usize = 1024;
+/// Dials at a time.
+const MAX_DIALS: usize = 16;
+/// Two connections to one device within this time are a simultaneous dial; later, the newer one is the living one.
+const SIMULTANEOUS: Duration = Duration::from_secs(5);
+/// How often known peers are written down, if they changed.
+const SAVE: Duration = Duration::from_secs(5);
+/// Spaces that are joined within this time are announced together.
+const ANNOUNCE: Duration = Duration::from_millis(50);
+/// A device that was expelled is not spoken to for so long.
+const BANNED: Duration = Duration::from_secs(60);
+/// Devices banned at a time.
+const MAX_BANNED: usize = 4096;
+
+/// Everything that a swarm's tasks share.
+pub(super) struct Inner {
+    pub context: Context,
+    pub facts: Arc<Facts>,
+    pub dialler: Arc<Dialler>,
+    pub links: Mutex<HashMap<PublicKey, Arc<Link>>>,
+    pub banned: Mutex<HashMap<PublicKey, Instant>>,
+    /// The spaces have changed.
+    pub changed: Notify,
+    pub stopping: CancellationToken,
+    pub tasks: TaskTracker,
+}
+
+impl Inner {
+    /// Runs a task until the swarm stops.
+    pub fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
+        let stopping = self.stopping.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = task => {}
+            }
+        });
+    }
+
+    /// Announces our spaces on the local network, and dials whoever announces one of them.
+    pub async fn beacon(self: Arc<Self>, port: u16) {
+        let (announced, changes) = watch::channel(self.announcement());
+        let (beacon, sightings) = match Beacon::start(port, changes) {
+            Ok(started) => started,
+            // Without a network stack for beacons, everything else still works.
+            Err(error) => return tracing::warn!(%error, "no beacon on the local network"),
+        };
+        tokio::join!(self.announce(announced), self.listen(sightings));
+        drop(beacon);
+    }
+
+    fn announcement(&self) -> Announced {
+        let hint = self.context.transport.hint();
+        let ipv4 = hint.addresses.iter().find(|address| address.is_ipv4());
+        let port = ipv4.map_or(0, |address| address.port());
+        let me = Announcement {
+            device: hint.device,
+            port,
+        };
+        let spaces = self.context.spaces.secrets();
+        Announced { me, spaces }
+    }
+
+    async fn announce(&self, announced: watch::Sender<Announced>) {
+        loop {
+            self.changed.notified().await;
+            tokio::time::sleep(ANNOUNCE).await;
+            announced.send_replace(self.announcement());
+        }
+    }
+
+    async fn listen(&self, mut sightings: mpsc::Receiver<Sighting>) {
+        while let Some(Sighting { address, hint }) = sightings.recv().await {
+            let now = Instant::now();
+            self.dialler.introduce(address, hint, Source::Beacon, now);
+        }
+    }
+
+    /// Takes connections.
+    pub async fn accept(self: Arc<Self>) {
+        while let Some(connection) = self.context.transport.accept().await {
+            self.adopt(connection);
+        }
+    }
+
+    /// Dials who is due.
+    pub async fn dial(self: Arc<Self>) {
+        let permits = Arc::new(Semaphore::new(MAX_DIALS));
+        loop {
+            let spaces = &self.context.spaces;
+            let joined = |address: &Address| spaces.contains(address);
+            let connected = |device: &PublicKey| lock(&self.links).contains_key(device);
+            for hint in self.dialler.take_due(Instant::now(), joined, connected) {
+                self.spawn(self.clone().dial_one(hint, permits.clone()));
+            }
+            let pause = async {
+                match self.dialler.next_due(joined) {
+                    Some(due) => tokio::time::sleep_until(due.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.dialler.changed() => {}
+                () = pause => {}
+            }
+        }
+    }
+
+    async fn dial_one(self: Arc<Self>, hint: Hint, permits: Arc<Semaphore>) {
+        let Ok(_permit) = permits.acquire().await else {
+            return;
+        };
+        match self.context.transport.dial(&hint).await {
+            Ok(connection) => self.adopt(connection),
+            Err(cause) => {
+                tracing::debug!(device = %hint.device, %cause, "not reached");
+                let connected = lock(&self.links).contains_key(&hint.device);
+                if !connected {
+                    self.dialler.ended(&hint.device, false, Instant::now());
+                }
+            }
+        }
+    }
+
+    /// Runs a new connection, unless there is a better one to the same device.
+    fn adopt(self: &Arc<Self>, connection: Box<dyn Connection>) {
+        let link = Arc::new(Link::new(connection.into()));
+        let device = link.device();
+        if device == self.context.transport.device() {
+            return link.close("that is myself");
+        }
+        let mut links = lock(&self.links);
+        let before = links.get(&device);
+        let expelled = before.is_some_and(|before| before.was_expelled());
+        let refusal = match before {
+            _ if expelled || self.is_banned(&device) => Some("expelled a moment ago"),
+            Some(before) if self.is_better(before, &link) => {
+                return link.close("already connected");
+            }
+            None if links.len() >= MAX_CONNECTIONS => Some("too many connections"),
+            _ => None,
+        };
+        if let Some(reason) = refusal {
+            drop(links);
+            self.dialler.ended(&device, false, Instant::now());
+            return link.close(reason);
+        }
+        if let Some(before) = before {
+            before.close("replaced by a newer connection");
+        }
+        links.insert(device, link.clone());
+        drop(links);
+        self.dialler.connected(&device);
+        self.spawn(self.clone().run(link));
+    }
+
+    fn is_banned(&self, device: &PublicKey) -> bool {
+        let banned = lock(&self.banned);
+        banned
+            .get(device)
+            .is_some_and(|until| *until > Instant::now())
+    }
+
+    fn ban(&self, device: PublicKey) {
+        let now = Instant::now();
+        let mut banned = lock(&self.banned);
+        banned.retain(|_, until| *until > now);
+        if banned.len() < MAX_BANNED {
+            banned.insert(device, now + BANNED);
+        }
+    }
+
+    /// Of two simultaneous dials, both sides keep the one dialled by the lower key.
+    fn is_better(&self, before: &Link, after: &Link) -> bool {
+        if before.since().elapsed() > SIMULTANEOUS || before.dialled() == after.dialled() {
+            return false;
+        }
+        let we_are_lower = self.context.transport.device() < before.device();
+        before.dialled() == we_are_lower
+    }
+
+    async fn run(self: Arc<Self>, link: Arc<Link>) {
+        let began = Instant::now();
+        let ended = session::run(link.clone(), self.context.clone()).await;
+        let device = link.device();
+        let current = {
+            let mut links = lock(&self.links);
+            let current = links
+                .get(&device)
+                .is_some_and(|now| Arc::ptr_eq(now, &link));
+            if current {
+                links.remove(&device);
+            }
+            current
+        };
+        if link.was_expelled() {
+            self.ban(device);
+        }
+        if current {
+            // Shared something, and did not misbehave: sought again at once.
+            let lasted = began.elapsed() > Duration::from_secs(1);
+            let useful = ended.shared && lasted && !link.was_expelled();
+            self.dialler.ended(&device, useful, Instant::now());
+        }
+    }
+
+    /// Writes known peers down now and then.
+    pub async fn save(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(SAVE).await;
+            let facts = self.facts.clone();
+            tokio::task::spawn_blocking(move || facts.save()).await.ok(); // else the runtime is gone
+        }
+    }
+}
