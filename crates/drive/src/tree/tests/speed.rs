@@ -1,6 +1,7 @@
 //! How fast rows grow. Not part of the daily run: `cargo test --release -p cobox-drive -- --ignored speed --nocapture`.
 
 use super::peers::*;
+use crate::path::DrivePath;
 use crate::record::*;
 use crate::tree::{Tree, apply, batch::Batch};
 use crate::version::{Dot, WriterTag};
@@ -97,14 +98,24 @@ fn speed_of_creations() -> Result<(), Box<dyn std::error::Error>> {
         };
         let took = grow(&db, commits, together)?;
         let count: usize = commits.iter().map(|(_, commit)| commit.records.len()).sum();
-        let begin = Instant::now();
         let snapshot = db.snapshot()?;
-        let totals = Tree(&snapshot).totals()?;
+        let tree = Tree(&snapshot);
+        let begin = Instant::now();
+        let mut found = 0;
+        for folder in tree.list(&DrivePath::default())? {
+            let path = DrivePath::default().join(folder.name);
+            let group = tree.folders(&path)?;
+            for entry in tree.list(&path)? {
+                found += usize::from(tree.child(&group, &entry.name)?.is_some());
+            }
+        }
+        let looked = begin.elapsed();
+        let totals = tree.totals()?;
         db.flush()?;
         let size = std::fs::metadata(dir.path().join("rows"))?.len();
         println!(
-            "{records} records a commit, {together} commits a transaction: {count} records in {took:?}; totals {totals:?} in {:?}; {size} bytes",
-            begin.elapsed()
+            "{records} records a commit, {together} commits a transaction: {count} records in {took:?}; \
+             all listed and {found} found by name in {looked:?}; totals {totals:?}; {size} bytes"
         );
     }
     Ok(())
