@@ -4,8 +4,8 @@ pub(crate) mod commit;
 mod compose;
 mod edit;
 mod gone;
-mod restore;
 pub(crate) mod records;
+mod restore;
 mod write;
 
 pub use crate::error::DriveError;
@@ -157,8 +157,11 @@ impl Drive {
     fn skip_fillers(&self) -> Result<(), DriveError> {
         let rows = self.rows()?;
         let tree = Tree(&rows);
-        let feeds: HashMap<WriterTag, FeedKey> =
-            tree.writers()?.into_iter().map(|writer| (writer.tag, writer.feeds[1])).collect();
+        let feeds: HashMap<WriterTag, FeedKey> = tree
+            .writers()?
+            .into_iter()
+            .map(|writer| (writer.tag, writer.feeds[1]))
+            .collect();
         for (writer, blocks) in tree.fillers()? {
             if let Some(feed) = feeds.get(&writer) {
                 self.set.skip(*feed, blocks);
