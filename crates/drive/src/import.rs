@@ -202,6 +202,7 @@ impl<'a> Job<'a> {
                 self.intake.begin(older);
             }
             Item::Chunk { bytes, hash } => {
+                let hash = hash.unwrap_or_else(|| self.intake.hash_key().hash(&bytes));
                 self.intake.chunk(&bytes, hash);
                 self.outcome.done.bytes += bytes.len() as u64;
             }

@@ -87,9 +87,11 @@ impl Walk<'_> {
         let base = base
             .as_ref()
             .map(|(entry, path)| (Box::new((*entry).clone()), path.clone()));
+        // Of a new version little is to be sealed: the other thread has time to hash.
+        let is_new = base.is_none();
         self.send(Item::Begin { base })?;
         let mut length = 0;
-        let done = self.stream(file, metadata, &mut length)?;
+        let done = self.stream(file, metadata, is_new, &mut length)?;
         if done.is_err() {
             self.send(Item::Abandon { bytes: length })?;
         }
@@ -103,6 +105,7 @@ impl Walk<'_> {
         &mut self,
         file: &File,
         metadata: &Metadata,
+        do_hash: bool,
         length: &mut u64,
     ) -> Step<io::Result<()>> {
         for segment in read::segments(file, metadata) {
@@ -118,7 +121,7 @@ impl Walk<'_> {
                         Ok(None) => break,
                         Ok(Some(bytes)) => {
                             *length += bytes.len() as u64;
-                            let hash = self.key.hash(&bytes);
+                            let hash = do_hash.then(|| self.key.hash(&bytes));
                             self.send(Item::Chunk { bytes, hash })?;
                         }
                     }

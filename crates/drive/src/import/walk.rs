@@ -35,8 +35,8 @@ pub(super) enum Item {
     Begin {
         base: Option<(Box<Entry>, DrivePath)>,
     },
-    /// Its next bytes.
-    Chunk { bytes: Chunk, hash: Hash },
+    /// Its next bytes, hashed or still to be.
+    Chunk { bytes: Chunk, hash: Option<Hash> },
     /// Its next bytes are zeros that take no room.
     Hole(u64),
     /// It is given up, after that many bytes.
