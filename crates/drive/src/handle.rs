@@ -221,3 +221,106 @@ pub struct WriteOptions {
     /// refuse if it exists
     pub create_new: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::version::WriterTag;
+    use cobox_feed::manifest::FeedKeyPair;
+    use cobox_feed::set::Batch;
+    use cobox_feed::store::{Options, Store};
+    use cobox_keys::access::EncryptionKey;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    /// One writer with a few blocks of different sizes, the last ones short.
+    fn blocks(store: &Store) -> Arc<Blocks> {
+        let read_key = EncryptionKey::from_bytes(&[1; 32]).read_key();
+        let set = store.set([2; 32]).expect("set");
+        let feed = set.own(FeedKeyPair::from_seed(&[3; 32]), 1);
+        let key = read_key.block_key(&feed.key().0);
+        let sizes = [100, 65_536, 65_536, 1024, 65_536, 2048];
+        let sealed = sizes.map(|size| key.seal(&vec![7; size]).into()).to_vec();
+        let mut batch = Batch::new();
+        batch.append(&feed, sealed);
+        set.commit(batch).expect("commit").wait().expect("durable");
+        let blocks = Blocks::new(
+            set,
+            read_key,
+            Box::new(move |tag| (tag.0[0] < 3).then_some(feed.key())),
+        );
+        blocks.set_wait(Duration::ZERO);
+        Arc::new(blocks)
+    }
+
+    fn number() -> impl Strategy<Value = u64> + Clone {
+        prop_oneof![4 => 0u64..8, 4 => 0u64..300_000, 1 => any::<u64>(), 1 => Just(u64::MAX)]
+    }
+
+    fn a_run() -> impl Strategy<Value = Run> + Clone {
+        let codec = prop_oneof![
+            3 => Just(Codec::Raw),
+            1 => Just(Codec::Hole),
+            1 => any::<u32>().prop_map(|stored| Codec::Lz4 { stored }),
+            1 => (0u32..200_000).prop_map(|stored| Codec::Lz4 { stored }),
+        ];
+        (0u8..4, number(), any::<u32>(), number(), codec).prop_map(
+            |(tag, block, offset, length, codec)| Run {
+                writer: WriterTag([tag; 8]),
+                block,
+                offset: offset % 70_000,
+                length,
+                codec,
+                hash: None,
+            },
+        )
+    }
+
+    fn a_body() -> impl Strategy<Value = Body> {
+        let splice = (number(), a_run()).prop_map(|(at, run)| Splice { at, run });
+        let splices = prop::collection::vec(splice, 0..6);
+        let dot = Dot {
+            writer: WriterTag([0; 8]),
+            block: 1,
+        };
+        prop_oneof![
+            prop::collection::vec(a_run(), 0..6).prop_map(Body::Runs),
+            splices
+                .clone()
+                .prop_map(move |splices| Body::Splices { base: dot, splices }),
+            (a_run(), splices).prop_map(|(table, splices)| Body::Table { table, splices }),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn whatever_a_record_says_reading_ends_and_does_not_panic(
+            bodies in prop::collection::vec((number(), a_body()), 1..4),
+            reads in prop::collection::vec((number(), 0usize..300_000), 1..6),
+        ) {
+            let dir = tempfile::tempdir().expect("dir");
+            let store = Store::open(dir.path(), Options::default()).expect("store");
+            let blocks = blocks(&store);
+            let mut all = bodies.into_iter().map(|(size, body)| Content { size, mtime: Time::default(), body });
+            let content = all.next().expect("one at least");
+            let older = Mutex::new(all);
+            let base = |_| Ok(older.lock().expect("no panic").next());
+            let Ok(extents) = layout(&blocks, &content, &base, "evil") else { return Ok(()) };
+            let reader = FileReader::new(blocks, extents, content.size, "evil".into());
+            for (at, length) in reads {
+                let mut buffer = vec![0; length];
+                if let Ok(got) = reader.read_at(at, &mut buffer) {
+                    prop_assert_eq!(got as u64, content.size.saturating_sub(at).min(length as u64));
+                }
+                if let Some(data) = reader.next_data(at) {
+                    prop_assert!(data.start >= at && data.start < data.end && data.end <= content.size);
+                }
+                let mut buffer = vec![0; length];
+                Older::read(&reader, at, &mut buffer);
+                Older::runs(&reader, at..at.saturating_add(length as u64));
+            }
+        }
+    }
+}

@@ -430,3 +430,34 @@ fn many_small_files_share_blocks() {
     export(&peer, &folder, target.path());
     compare(&look(source.path()), &look(target.path()));
 }
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_told() {
+    use std::io::Write;
+    let peer = Peer::new(&Space::new(), 1);
+    let source = TempDir::new().expect("dir");
+    let local = source.path().join("growing");
+    fs::write(&local, noise(24 << 20, 1)).expect("write");
+    let done = AtomicBool::new(false);
+    let outcome = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut file = fs::OpenOptions::new()
+                .append(true)
+                .open(&local)
+                .expect("open");
+            while !done.load(Ordering::Relaxed) {
+                file.write_all(b"more").expect("write");
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        });
+        let outcome = import(&peer, &local, "");
+        done.store(true, Ordering::Relaxed);
+        outcome
+    });
+    assert_eq!(outcome.problems.len(), 1, "{:?}", outcome.problems);
+    assert!(outcome.problems[0].1.contains("changed while it was read"));
+    // What was kept is what the file began with.
+    let kept = read(&peer.drive, &path("growing"));
+    assert!(kept.len() >= 24 << 20);
+    assert_eq!(kept, fs::read(&local).expect("bytes")[..kept.len()]);
+}

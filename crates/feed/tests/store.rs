@@ -299,3 +299,21 @@ fn wants_and_skips_are_kept_in_memory() {
     set.skip(key, 3..4);
     assert!(set.skipped(&key).contains(3));
 }
+
+#[test]
+fn an_append_that_names_its_block_is_refused_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Options::default()).unwrap();
+    let set = store.set([7; 32]).unwrap();
+    let feed = set.own(FeedKeyPair::from_seed(&[1; 32]), 0);
+    let append_at = |first: u64| {
+        let mut batch = Batch::new();
+        batch.append_at(&feed, first, vec![Bytes::from_static(b"block")]);
+        set.commit(batch).and_then(|pending| pending.wait())
+    };
+    assert!(matches!(append_at(1), Err(StoreError::Moved)));
+    append_at(0).unwrap();
+    append_at(1).unwrap();
+    assert!(matches!(append_at(1), Err(StoreError::Moved)));
+    assert_eq!(feed.length(), 2);
+}

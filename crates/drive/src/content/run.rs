@@ -85,7 +85,7 @@ pub fn slice(run: &Run, part: Range<u64>) -> Run {
             ..run.clone()
         };
     }
-    let at = position(run) + part.start;
+    let at = position(run).saturating_add(part.start);
     Run {
         block: at / BLOCK as u64,
         offset: (at % BLOCK as u64) as u32,
