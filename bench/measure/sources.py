@@ -100,11 +100,9 @@ def on_disk(folder):
 
 
 def overwrite(path, seed, size=MIB):
-    """Overwrites `size` bytes at a place that lies across block borders; returns (offset, bytes)."""
-    numbers = random.Random(seed)
-    length = os.path.getsize(path)
-    offset = numbers.randrange(0, length - size) | 1
-    data = numbers.randbytes(size)
+    """Overwrites a part across block borders, always the same; returns (offset, bytes)."""
+    offset = (os.path.getsize(path) - size) // 3 | 1
+    data = random.Random(seed).randbytes(size)
     with open(path, "r+b") as file:
         file.seek(offset)
         file.write(data)

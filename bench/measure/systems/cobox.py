@@ -133,6 +133,11 @@ class Cobox:
     def connected(self):
         return any(peer["online"] for peer in self.status()["peers"])
 
+    def in_sync_since(self, moment):
+        """Has every connected peer confirmed after a moment that nothing is missing?"""
+        peers = [peer for peer in self.status()["peers"] if peer["online"]]
+        return peers and all((peer["lastSyncAt"] or "") >= moment for peer in peers)
+
     def counters(self):
         """Bytes sent and received by the program's own count, over all peers."""
         return sum(peer["sent"] + peer["received"] for peer in self.status()["peers"])
