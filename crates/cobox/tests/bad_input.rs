@@ -60,7 +60,7 @@ fn what_cannot_be_imported_is_listed_and_the_rest_is_done() {
     let mut bad = vec!["fifo", "socket"];
     let locked = source.join("locked");
     fs::write(&locked, "secret").unwrap();
-    fs::set_permissions(&locked, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&locked, Permissions::from_mode(0o000)).unwrap();
     if fs::File::open(&locked).is_err() {
         bad.push("locked");
     } else {

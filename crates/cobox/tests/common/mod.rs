@@ -8,10 +8,10 @@
 pub mod compare;
 pub mod http;
 pub mod node;
-pub mod proxy;
 pub mod random;
 pub mod search;
 pub mod tree;
+pub mod wire;
 
 use std::time::{Duration, Instant};
 
