@@ -23,6 +23,10 @@ impl Replication {
         let (Some(peer), Some(head)) = (self.peers.get_mut(&id), state.feed.head()) else {
             return;
         };
+        if !peer.informed {
+            peer.waiting.insert(*key); // it would not know what we speak of
+            return;
+        }
         let slot = peer.slot(id, key, &state.name, &mut self.actions);
         let known = peer.feeds.entry(*key).or_default();
         known.told = Some(head.length);
@@ -31,6 +35,17 @@ impl Replication {
             self.actions.send(id, slot, &held(stretch));
         }
         send_sync(&mut self.actions, id, slot, state, known);
+    }
+
+    /// The peer knows our certificates now: it hears what had to wait for them.
+    pub(super) fn informed(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        peer.informed = true;
+        for key in std::mem::take(&mut peer.waiting) {
+            self.announce(id, &key);
+        }
     }
 
     /// Tells everybody who might not know the feed.

@@ -114,6 +114,12 @@ pub(super) struct Peer {
     pub unknown_feeds: u32,
     /// Messages of hints it sent.
     pub introductions: u32,
+    /// It knows every certificate that we know, or will before it reads what we send next.
+    pub informed: bool,
+    /// Feeds to be told about once it is informed.
+    pub waiting: BTreeSet<FeedKey>,
+    /// It was sent our list of certificates.
+    pub listed: bool,
     /// Certificates digest and heads hash at which both were equal and complete.
     pub synced: Option<([u8; 16], [u8; 32])>,
     pub receipt_sent: Option<Instant>,
@@ -142,6 +148,9 @@ impl Peer {
             strikes: 0,
             unknown_feeds: 0,
             introductions: 0,
+            informed: false,
+            waiting: BTreeSet::new(),
+            listed: false,
             synced: None,
             receipt_sent: None,
             receipt_due: None,

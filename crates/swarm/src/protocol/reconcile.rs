@@ -28,6 +28,9 @@ impl Replication {
             return;
         };
         let first = peer.summary.replace(theirs).is_none();
+        if ours.certificates == theirs.certificates {
+            self.informed(id);
+        }
         if first && !(same(&ours, &theirs) && ours.missing == 0 && theirs.missing == 0) {
             self.reconcile(id, now);
         }
@@ -130,10 +133,19 @@ impl Replication {
         self.request(id, asked, parts, false, now);
     }
 
-    /// A peer's list of certificates came: it is sent what it lacks.
+    /// A peer's list of certificates came: it is sent what it lacks, and our list if it has none.
     pub(super) fn on_certificate_list(&mut self, id: PeerId, theirs: &CertificateList) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        if !std::mem::replace(&mut peer.listed, true) {
+            let hashes = self.certificates.hashes();
+            self.actions
+                .send(id, frame::SPACE, &CertificateList { hashes });
+        }
         let lacking = self.certificates.lacking(&theirs.hashes);
         send_certificates(&mut self.actions, id, &lacking);
+        self.informed(id);
     }
 
     /// Certificates came. Good ones are kept, told to others, and their feeds admitted.
