@@ -10,7 +10,9 @@ use if_addrs::IfAddr;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket as StdUdpSocket};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -23,6 +25,11 @@ const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 99, 112);
 const EAGER: u32 = 10;
 const EAGER_PAUSE: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_secs(2);
+/// Pause while somebody is connected in every space.
+const CALM_PAUSE: Duration = Duration::from_secs(10);
+/// Packets are compared with every space of ours; so many comparisons a second are made, and no more: a flood of
+/// packets costs nobody his processor.
+const COMPARISONS: usize = 100_000;
 /// Sightings not yet taken; more are dropped, the next packet brings them again.
 const QUEUE: usize = 64;
 
@@ -42,6 +49,32 @@ pub struct Announced {
     pub me: Announcement,
     /// spaces it takes part in
     pub spaces: Vec<(Address, AccessSecret)>,
+    /// nobody is missed: announced less often
+    pub calm: Arc<AtomicBool>,
+}
+
+/// How many comparisons may still be made in this second.
+struct Budget {
+    left: usize,
+    since: Instant,
+}
+
+impl Budget {
+    fn take(&mut self, count: usize) -> bool {
+        if self.since.elapsed() >= Duration::from_secs(1) {
+            *self = Self::full();
+        }
+        let fits = count <= self.left || self.left == COMPARISONS; // one packet always is
+        self.left = self.left.saturating_sub(count);
+        fits
+    }
+
+    fn full() -> Self {
+        Self {
+            left: COMPARISONS,
+            since: Instant::now(),
+        }
+    }
 }
 
 /// A running beacon; dropping it ends the announcing and the listening.
@@ -83,11 +116,15 @@ async fn listen(
     sender: mpsc::Sender<Sighting>,
 ) {
     let mut buffer = [0; 1024];
+    let mut budget = Budget::full();
     loop {
         let Ok((length, from)) = ears.recv_from(&mut buffer).await else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
+        if !budget.take(announced.borrow().spaces.len()) {
+            continue;
+        }
         for sighting in heard(&buffer[..length], from, &announced.borrow()) {
             let _ = sender.try_send(sighting);
         }
@@ -121,11 +158,19 @@ async fn announce(port: u16, mut announced: watch::Receiver<Announced>) {
     let mut eager = EAGER;
     let mut turn = 0;
     loop {
-        let packet = next_packet(&announced.borrow_and_update(), &mut turn);
+        let (packet, calm) = {
+            let announced = announced.borrow_and_update();
+            let calm = announced.calm.load(Ordering::Relaxed);
+            (next_packet(&announced, &mut turn), calm)
+        };
         if let Some(packet) = packet {
             send_everywhere(&packet, port);
         }
-        let pause = if eager > 0 { EAGER_PAUSE } else { PAUSE };
+        let pause = match (eager, calm) {
+            (1.., false) => EAGER_PAUSE,
+            (0, false) => PAUSE,
+            (_, true) => CALM_PAUSE,
+        };
         eager = eager.saturating_sub(1);
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
@@ -211,7 +256,11 @@ mod tests {
             .map(|address| (address, address.access_secret()))
             .collect();
         // The sender is leaked on purpose: nothing changes in these tests.
-        let (sender, receiver) = watch::channel(Announced { me, spaces });
+        let (sender, receiver) = watch::channel(Announced {
+            me,
+            spaces,
+            calm: Arc::default(),
+        });
         std::mem::forget(sender);
         receiver
     }
@@ -239,6 +288,13 @@ mod tests {
             (heard.address, heard.hint.device),
             (Address([9; 32]), PublicKey([1; 32]))
         );
+    }
+
+    #[test]
+    fn a_flood_of_packets_is_not_compared() {
+        let mut budget = Budget::full();
+        let compared = (0..1000).filter(|_| budget.take(10_000)).count();
+        assert_eq!(compared, 10);
     }
 
     #[test]

@@ -167,6 +167,11 @@ impl Spaces {
         Some((space.set.clone(), claims))
     }
 
+    /// Does this hold for every joined address?
+    pub fn are_all(&self, holds: impl Fn(&Address) -> bool) -> bool {
+        lock(&self.joined).keys().all(holds)
+    }
+
     /// Is this address joined?
     pub fn contains(&self, address: &Address) -> bool {
         lock(&self.joined).contains_key(address)

@@ -8,7 +8,8 @@ use crate::session::{self, Context, Link};
 use crate::transport::{Connection, Hint};
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
@@ -25,6 +26,8 @@ const SIMULTANEOUS: Duration = Duration::from_secs(5);
 const SAVE: Duration = Duration::from_secs(5);
 /// Spaces that are joined within this time are announced together.
 const ANNOUNCE: Duration = Duration::from_millis(50);
+/// How often it is looked whether anybody is missed.
+const LOOK_ROUND: Duration = Duration::from_secs(2);
 /// A device that was expelled is not spoken to for so long.
 const BANNED: Duration = Duration::from_secs(60);
 /// Devices banned at a time.
@@ -71,19 +74,39 @@ impl Inner {
         let hint = self.context.transport.hint();
         let ipv4 = hint.addresses.iter().find(|address| address.is_ipv4());
         let port = ipv4.map_or(0, |address| address.port());
-        let me = Announcement {
-            device: hint.device,
-            port,
-        };
-        let spaces = self.context.spaces.secrets();
-        Announced { me, spaces }
+        Announced {
+            me: Announcement {
+                device: hint.device,
+                port,
+            },
+            spaces: self.context.spaces.secrets(),
+            calm: Arc::new(AtomicBool::new(self.is_calm())),
+        }
+    }
+
+    /// Is somebody connected in every space?
+    fn is_calm(&self) -> bool {
+        let links: Vec<_> = lock(&self.links).values().cloned().collect();
+        let shared = links.iter().flat_map(|link| link.shared());
+        let shared: HashSet<Address> = shared.map(|(address, _)| address).collect();
+        self.context
+            .spaces
+            .are_all(|address| shared.contains(address))
     }
 
     async fn announce(&self, announced: watch::Sender<Announced>) {
         loop {
-            self.changed.notified().await;
-            tokio::time::sleep(ANNOUNCE).await;
-            announced.send_replace(self.announcement());
+            let changed = tokio::time::timeout(LOOK_ROUND, self.changed.notified()).await;
+            match changed {
+                Ok(()) => {
+                    tokio::time::sleep(ANNOUNCE).await;
+                    announced.send_replace(self.announcement());
+                }
+                Err(_) => announced
+                    .borrow()
+                    .calm
+                    .store(self.is_calm(), Ordering::Relaxed),
+            }
         }
     }
 
