@@ -190,7 +190,7 @@ impl Simulation {
         let Some(line) = self.lines.get_mut(&id) else {
             return false;
         };
-        let bulk_first = nth % 3 == 0 || line.control.is_empty();
+        let bulk_first = nth.is_multiple_of(3) || line.control.is_empty();
         if bulk_first && !line.bulk.is_empty() {
             let (slot, data) = line.bulk.swap_remove(nth % line.bulk.len());
             let weight = Weight::of(1000);

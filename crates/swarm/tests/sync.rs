@@ -2,6 +2,7 @@
 
 mod common;
 
+use cobox_keys::access::Address;
 use cobox_keys::derive::FeedKind;
 use cobox_swarm::swarm::{Options, Role, SwarmEvent};
 use cobox_swarm::transport::memory::MemoryNetwork;
@@ -394,4 +395,38 @@ async fn known_peers_are_found_again_after_a_restart() {
     let mut carol = Device::with(&network, 15, with_cache()).await;
     carol.join(&space, Role::Member);
     carol.synced().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_with_many_spaces_shares_them_all_over_one_connection() {
+    const SPACES: usize = 300;
+    let network = MemoryNetwork::new();
+    let mut alice = Device::on(&network, 11).await;
+    let hub = Device::on(&network, 13).await;
+    let address = |n: usize| {
+        let mut bytes = [7; 32];
+        bytes[..8].copy_from_slice(&n.to_le_bytes());
+        Address(bytes)
+    };
+    for n in 0..SPACES {
+        for (device, role) in [(&alice, Role::Member), (&hub, Role::Replicator)] {
+            let set = device.store.set(address(n).0).expect("a set");
+            device.swarm.join(address(n), role, set);
+        }
+    }
+    let began = Instant::now();
+    alice.swarm.introduce(address(0), hub.hint.clone());
+    for _ in 0..SPACES {
+        alice.synced().await;
+    }
+    println!("{SPACES} spaces equal after {:?}", began.elapsed());
+    let peers = alice.swarm.peers();
+    assert_eq!((peers.len(), peers[0].spaces.len()), (1, SPACES));
+    eventually("receipts", || {
+        (0..SPACES).all(|n| alice.swarm.receipts(&address(n)).len() == 1)
+    })
+    .await;
+    let (sent, received) = alice.swarm.peers()[0].traffic;
+    println!("{} bytes per space", (sent + received) / SPACES as u64);
+    assert!(sent + received < 600 * SPACES as u64);
 }
