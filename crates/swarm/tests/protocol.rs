@@ -45,6 +45,8 @@ struct Simulation {
     lines: BTreeMap<PeerId, Line>,
     next_id: u64,
     blocks_sent: u64,
+    /// A node whose blocks never arrive.
+    mute: Option<usize>,
 }
 
 impl Simulation {
@@ -75,6 +77,7 @@ impl Simulation {
             lines: BTreeMap::new(),
             next_id: 1,
             blocks_sent: 0,
+            mute: None,
         }
     }
 
@@ -140,7 +143,7 @@ impl Simulation {
                     line.control.push_back((slot, kind, payload));
                 }
             }
-            Action::Serve(serve) => self.serve(serve),
+            Action::Serve(serve) => self.serve(n, serve),
             Action::Drop { reason, .. } => panic!("an honest peer was dropped: {reason}"),
             Action::Tell(Fact::Refused { reason, .. }) => panic!("refused: {reason}"),
             Action::Tell(Fact::Synced { peer }) => {
@@ -150,8 +153,11 @@ impl Simulation {
         }
     }
 
-    fn serve(&mut self, serve: Serve) {
+    fn serve(&mut self, n: usize, serve: Serve) {
         let request = serve.id;
+        if self.mute == Some(n) && serve.request.block.is_some() {
+            return;
+        }
         let answer = serve.feed.prove(&serve.request).expect("read");
         let Some(line) = self.lines.get_mut(&serve.peer) else {
             return;
@@ -250,7 +256,7 @@ impl Simulation {
                 continue;
             }
             quiet += 1;
-            if quiet > 40 {
+            if quiet > 100 {
                 return;
             }
             self.pass(Duration::from_millis(250));
@@ -333,4 +339,20 @@ fn nothing_is_sent_twice_on_a_quiet_line() {
     simulation.calm();
     assert_equal(&simulation.nodes[0].set, &simulation.nodes[1].set);
     assert_eq!(simulation.blocks_sent, 80);
+}
+
+#[test]
+fn what_a_silent_peer_was_asked_for_is_asked_of_another() {
+    let mut simulation = Simulation::new(3);
+    simulation.append(1, 40);
+    simulation.connect(1, 2);
+    simulation.calm();
+    simulation.mute = Some(1);
+    simulation.connect(0, 1);
+    for turn in 0..200 {
+        simulation.deliver(turn); // the silent one is asked first
+    }
+    simulation.connect(0, 2);
+    simulation.calm();
+    assert_equal(&simulation.nodes[0].set, &simulation.nodes[2].set);
 }

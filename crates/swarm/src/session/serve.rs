@@ -181,3 +181,106 @@ fn class_of(serve: &Serve) -> usize {
         (false, _) => 2,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cobox_feed::feed::Feed;
+    use cobox_feed::manifest::FeedKey;
+    use cobox_feed::store::{Options, Store};
+    use cobox_feed::tree::Request;
+    use std::sync::Arc;
+
+    const ALICE: PeerId = PeerId(1);
+    const BOB: PeerId = PeerId(2);
+
+    fn feeds() -> (Arc<Feed>, Arc<Feed>, tempfile::TempDir) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = Store::open(dir.path(), Options::default()).expect("a store");
+        let set = store.set([1; 32]).expect("a set");
+        let metadata = set.admit(FeedKey([1; 32]), FeedKind::Metadata as u8);
+        let content = set.admit(FeedKey([2; 32]), FeedKind::Content as u8);
+        (metadata, content, dir)
+    }
+
+    fn task(peer: PeerId, slot: u64, id: u64, feed: &Arc<Feed>, urgent: bool) -> Task {
+        let request = Request {
+            block: Some((id, 0)),
+            ..Default::default()
+        };
+        let serve = Serve {
+            peer,
+            slot,
+            id,
+            urgent,
+            feed: feed.clone(),
+            request,
+        };
+        Task { channel: 1, serve }
+    }
+
+    /// Takes everything; tells whose turn each was, and for which slot.
+    fn turns(queue: &ServeQueue) -> Vec<(PeerId, u64, usize)> {
+        let mut turns = Vec::new();
+        loop {
+            let (tasks, _) = lock(&queue.waiting).take();
+            let Some(first) = tasks.first() else {
+                return turns;
+            };
+            turns.push((first.serve.peer, first.serve.slot, tasks.len()));
+        }
+    }
+
+    #[test]
+    fn urgent_then_metadata_then_content() {
+        let (metadata, content, _dir) = feeds();
+        let queue = ServeQueue::default();
+        assert!(queue.push(task(ALICE, 2, 1, &content, false)));
+        assert!(queue.push(task(ALICE, 1, 2, &metadata, false)));
+        assert!(queue.push(task(ALICE, 2, 3, &content, true)));
+        assert_eq!(turns(&queue), [(ALICE, 2, 1), (ALICE, 1, 1), (ALICE, 2, 1)]);
+        assert!(lock(&queue.waiting).ids.is_empty());
+    }
+
+    #[test]
+    fn spaces_take_turns_and_within_them_feeds() {
+        let (_, content, _dir) = feeds();
+        let queue = ServeQueue::default();
+        for id in 0..TURN as u64 * 2 {
+            queue.push(task(ALICE, 1, id, &content, false));
+        }
+        queue.push(task(ALICE, 2, 1000, &content, false));
+        queue.push(task(BOB, 1, 1, &content, false));
+        let order: Vec<_> = turns(&queue)
+            .iter()
+            .map(|(peer, slot, _)| (*peer, *slot))
+            .collect();
+        assert_eq!(order, [(ALICE, 1), (BOB, 1), (ALICE, 2), (ALICE, 1)]);
+    }
+
+    #[test]
+    fn what_is_cancelled_or_left_is_not_served() {
+        let (_, content, _dir) = feeds();
+        let queue = ServeQueue::default();
+        for id in 0..4 {
+            queue.push(task(ALICE, 1, id, &content, false));
+            queue.push(task(BOB, 1, id, &content, false));
+        }
+        queue.cancel(ALICE, 2);
+        queue.cancel(ALICE, 77);
+        queue.forget(BOB);
+        assert_eq!(turns(&queue), [(ALICE, 1, 3)]);
+    }
+
+    #[test]
+    fn too_many_and_twice_the_same_are_refused() {
+        let (_, content, _dir) = feeds();
+        let queue = ServeQueue::default();
+        for id in 0..MAX_WAITING as u64 {
+            assert!(queue.push(task(ALICE, 1, id, &content, false)));
+        }
+        assert!(!queue.push(task(ALICE, 1, 1 << 40, &content, false)));
+        assert!(queue.push(task(BOB, 1, 5, &content, false)));
+        assert!(!queue.push(task(BOB, 1, 5, &content, false)));
+    }
+}
