@@ -106,7 +106,8 @@ impl Offers {
     pub fn answer(&mut self, tags: &[Tag]) -> Vec<Prove> {
         let mut proofs = Vec::new();
         for tag in tags {
-            let Some(space) = self.expected.get(tag).cloned() else {
+            let known = self.expected.get(tag).cloned();
+            let Some(space) = known.filter(|_| !self.answered.contains_key(tag)) else {
                 continue;
             };
             proofs.push(self.prove(*tag, &space));

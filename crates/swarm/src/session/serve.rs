@@ -4,7 +4,7 @@
 use super::lock;
 use crate::protocol::{PeerId, Serve};
 use cobox_keys::derive::FeedKind;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use tokio::sync::Notify;
 
@@ -29,8 +29,8 @@ pub(super) struct ServeQueue {
 #[derive(Default)]
 struct Waiting {
     classes: [Class; 3],
-    /// Ids that wait, by space; those taken away are cancelled.
-    ids: HashMap<PeerId, HashSet<u64>>,
+    /// What waits, by space and id: its class and slot.
+    ids: HashMap<PeerId, HashMap<u64, (usize, u64)>>,
 }
 
 /// Spaces in turn, within each its feeds in turn, within each its requests in order.
@@ -90,13 +90,14 @@ impl ServeQueue {
     /// Queues a request. False when there are too many, or its id is waiting already.
     pub fn push(&self, task: Task) -> bool {
         let mut waiting = lock(&self.waiting);
+        let (class, slot) = (class_of(&task.serve), task.serve.slot);
         let ids = waiting.ids.entry(task.serve.peer).or_default();
-        if ids.len() >= MAX_WAITING || !ids.insert(task.serve.id) {
+        if ids.len() >= MAX_WAITING || ids.contains_key(&task.serve.id) {
             return false;
         }
-        let class = class_of(&task.serve);
+        ids.insert(task.serve.id, (class, slot));
         let feeds = waiting.classes[class].spaces.entry(task.serve.peer);
-        feeds.entry(task.serve.slot).push_back(task);
+        feeds.entry(slot).push_back(task);
         drop(waiting);
         self.more.notify_one();
         true
@@ -104,9 +105,12 @@ impl ServeQueue {
 
     /// Forgets a request, unless it is being answered.
     pub fn cancel(&self, peer: PeerId, id: u64) {
-        if let Some(ids) = lock(&self.waiting).ids.get_mut(&peer) {
-            ids.remove(&id);
-        }
+        let mut waiting = lock(&self.waiting);
+        let Some((class, slot)) = waiting.ids.get_mut(&peer).and_then(|ids| ids.remove(&id)) else {
+            return;
+        };
+        let feeds = waiting.classes[class].spaces.entry(peer);
+        feeds.entry(slot).retain(|task| task.serve.id != id);
     }
 
     /// Forgets everything of a space.
@@ -138,13 +142,24 @@ impl Waiting {
         let mut taken = Vec::new();
         for class in &mut self.classes {
             while taken.is_empty() && !class.spaces.is_empty() {
-                taken = class.take();
-                let ids = &mut self.ids;
-                taken.retain(|task| still_wanted(ids, task));
+                taken = class.take(); // none, where all were cancelled
             }
+        }
+        for Task { serve, .. } in &taken {
+            self.forget_id(serve.peer, serve.id);
         }
         let more = self.classes.iter().any(|class| !class.spaces.is_empty());
         (taken, more)
+    }
+
+    fn forget_id(&mut self, peer: PeerId, id: u64) {
+        let Some(ids) = self.ids.get_mut(&peer) else {
+            return;
+        };
+        ids.remove(&id);
+        if ids.is_empty() {
+            self.ids.remove(&peer);
+        }
     }
 }
 
@@ -160,17 +175,6 @@ impl Class {
         };
         self.spaces.turn(of_space).flatten().unwrap_or_default()
     }
-}
-
-fn still_wanted(ids: &mut HashMap<PeerId, HashSet<u64>>, task: &Task) -> bool {
-    let Some(waiting) = ids.get_mut(&task.serve.peer) else {
-        return false;
-    };
-    let wanted = waiting.remove(&task.serve.id);
-    if waiting.is_empty() {
-        ids.remove(&task.serve.peer);
-    }
-    wanted
 }
 
 fn class_of(serve: &Serve) -> usize {

@@ -13,6 +13,7 @@ use cobox_keys::access::{AccessSecret, Address};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -68,10 +69,11 @@ pub struct Spaces {
     changes: broadcast::Sender<Change>,
     around: Surroundings,
     tasks: TaskTracker,
+    runtime: Handle,
 }
 
 impl Spaces {
-    /// None yet.
+    /// None yet. Must be called on a tokio runtime, which runs the tasks of all spaces.
     pub fn new(
         transport: Arc<dyn Transport>,
         observer: Arc<dyn Observer>,
@@ -88,10 +90,11 @@ impl Spaces {
                 disk,
             },
             tasks: TaskTracker::new(),
+            runtime: Handle::current(),
         }
     }
 
-    /// Takes part at an address; must be called within a tokio runtime. Joined twice with the same set and role: nothing changes.
+    /// Takes part at an address. Joined twice with the same set and role: nothing changes.
     pub fn join(&self, address: Address, role: Role, set: Arc<FeedSet>) {
         let mut joined = lock(&self.joined);
         if let Some(before) = joined.get(&address) {
@@ -117,7 +120,7 @@ impl Spaces {
         let events = set.subscribe();
         let around = self.around.clone();
         let door = space.clone();
-        self.tasks.spawn(async move {
+        let task = async move {
             let limits = around.limits;
             // Reads certificates and heads: not for a thread that others wait for.
             let begin = move || Replication::new(address, set, limits);
@@ -125,7 +128,8 @@ impl Spaces {
                 return; // the runtime is shutting down
             };
             space::run(door, replication, events, inbox, answered, around).await;
-        });
+        };
+        self.tasks.spawn_on(task, &self.runtime);
         self.changes.send(Change::Joined(space)).ok();
     }
 

@@ -131,7 +131,7 @@ impl Swarm {
     }
 
     /// Takes part at an address. Certificates found in the set admit feeds; those that peers send are verified (keys::Chain),
-    /// stored, and their feeds admitted. Must be called on a tokio runtime.
+    /// stored, and their feeds admitted.
     pub fn join(&self, address: Address, role: Role, set: Arc<FeedSet>) {
         self.inner.context.spaces.join(address, role, set);
         for hint in self.inner.facts.known_at(&address) {
