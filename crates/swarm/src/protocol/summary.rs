@@ -1,7 +1,7 @@
 //! Everything held in one hash: heads in 256 buckets, so that two peers find where they differ without listing all.
 
 use crate::wire::discovery_key;
-use crate::wire::space::{BUCKETS, BucketSet, Buckets, Heads, MAX_HEADS, ShortHead, Summary};
+use crate::wire::space::{BucketSet, Buckets, Heads, MAX_HEADS, ShortHead, Summary};
 use cobox_feed::feed::Feed;
 use cobox_feed::manifest::FeedKey;
 use cobox_feed::set::FeedSet;
@@ -50,10 +50,17 @@ fn skipped_of(feed: &Feed, set: &FeedSet, length: u64) -> u64 {
     inside.map(|range| range.end - range.start).sum()
 }
 
+/// Feeds whose keys begin alike.
+#[derive(Default)]
+struct Bucket {
+    entries: BTreeMap<FeedKey, Entry>,
+    hash: [u8; 32],
+}
+
 /// The heads of a space.
 pub struct Table {
-    buckets: Vec<BTreeMap<FeedKey, Entry>>,
-    hashes: Vec<Option<[u8; 32]>>,
+    /// Only those that have feeds: most spaces have few, and a hub has thousands of spaces.
+    buckets: BTreeMap<u8, Bucket>,
     /// Feeds with blocks missing, so that looking for work costs nothing when there is none.
     incomplete: BTreeSet<FeedKey>,
     feeds: u64,
@@ -65,8 +72,7 @@ pub struct Table {
 impl Default for Table {
     fn default() -> Self {
         let mut table = Self {
-            buckets: vec![BTreeMap::new(); BUCKETS],
-            hashes: vec![None; BUCKETS],
+            buckets: BTreeMap::new(),
             incomplete: BTreeSet::new(),
             feeds: 0,
             missing: 0,
@@ -81,24 +87,28 @@ impl Default for Table {
 impl Table {
     /// Puts a feed's state in. True if anything changed.
     pub fn update(&mut self, feed: FeedKey, entry: Option<Entry>) -> bool {
-        let bucket = usize::from(feed.0[0]);
+        let name = feed.0[0];
+        let bucket = self.buckets.entry(name).or_default();
         let before = match entry {
-            Some(entry) => self.buckets[bucket].insert(feed, entry),
-            None => self.buckets[bucket].remove(&feed),
+            Some(entry) => bucket.entries.insert(feed, entry),
+            None => bucket.entries.remove(&feed),
         };
-        if before == entry {
-            return false;
+        let moved = head_of(before) != head_of(entry);
+        if moved {
+            bucket.hash = hash_bucket(&bucket.entries);
+        }
+        if bucket.entries.is_empty() {
+            self.buckets.remove(&name);
+        }
+        if moved {
+            self.root = self.hash_root();
         }
         self.count(before, entry);
         match entry {
             Some(Entry { missing: 1.., .. }) => self.incomplete.insert(feed),
             _ => self.incomplete.remove(&feed),
         };
-        if head_of(before) != head_of(entry) {
-            self.hashes[bucket] = hash_bucket(&self.buckets[bucket]);
-            self.root = self.hash_root();
-        }
-        true
+        before != entry
     }
 
     fn count(&mut self, before: Option<Entry>, after: Option<Entry>) {
@@ -117,8 +127,9 @@ impl Table {
     /// Over the hashes of all buckets; empty ones count as zeros.
     fn hash_root(&self) -> [u8; 32] {
         let mut state = hasher(b"cobox/1/summary\0");
-        for hash in &self.hashes {
-            state.update(&hash.unwrap_or_default());
+        for name in 0..=u8::MAX {
+            let bucket = self.buckets.get(&name);
+            state.update(&bucket.map_or([0; 32], |bucket| bucket.hash));
         }
         finish(&state)
     }
@@ -151,33 +162,31 @@ impl Table {
 
     /// One feed's entry.
     pub fn entry(&self, feed: &FeedKey) -> Option<&Entry> {
-        self.buckets[usize::from(feed.0[0])].get(feed)
+        self.buckets.get(&feed.0[0])?.entries.get(feed)
     }
 
     /// Short hashes of all buckets.
     pub fn buckets(&self) -> Buckets {
         let mut filled = BucketSet::NONE;
-        let mut hashes = Vec::new();
-        for (bucket, hash) in (0..=u8::MAX).zip(&self.hashes) {
-            if let Some(hash) = hash {
-                filled.insert(bucket);
-                hashes.push(short(hash));
-            }
+        for name in self.buckets.keys() {
+            filled.insert(*name);
         }
-        Buckets { filled, hashes }
+        let hashes = self.buckets.values().map(|bucket| short(&bucket.hash));
+        Buckets {
+            filled,
+            hashes: hashes.collect(),
+        }
     }
 
     /// Buckets in which a peer differs.
     pub fn differing(&self, theirs: &Buckets) -> BucketSet {
-        let theirs: BTreeMap<u8, [u8; 8]> = theirs
-            .filled
-            .iter()
-            .zip(theirs.hashes.iter().copied())
-            .collect();
+        let named = theirs.filled.iter().zip(theirs.hashes.iter().copied());
+        let theirs: BTreeMap<u8, [u8; 8]> = named.collect();
         let mut differing = BucketSet::NONE;
-        for (bucket, ours) in (0..=u8::MAX).zip(&self.hashes) {
-            if theirs.get(&bucket).copied() != ours.as_ref().map(short) {
-                differing.insert(bucket);
+        for name in 0..=u8::MAX {
+            let ours = self.buckets.get(&name).map(|bucket| short(&bucket.hash));
+            if theirs.get(&name).copied() != ours {
+                differing.insert(name);
             }
         }
         differing
@@ -199,8 +208,12 @@ impl Table {
             buckets: BucketSet::NONE,
             heads: Vec::new(),
         };
+        let none = BTreeMap::new();
         for bucket in of.iter() {
-            let entries = &self.buckets[usize::from(bucket)];
+            let entries = self
+                .buckets
+                .get(&bucket)
+                .map_or(&none, |bucket| &bucket.entries);
             if next.heads.len() + entries.len() > MAX_HEADS && !next.heads.is_empty() {
                 messages.push(std::mem::replace(
                     &mut next,
@@ -221,9 +234,8 @@ impl Table {
 
     /// Feeds of some buckets that have a head.
     pub fn feeds_in(&self, of: &BucketSet) -> Vec<(FeedKey, Entry)> {
-        let entries = of
-            .iter()
-            .flat_map(|bucket| &self.buckets[usize::from(bucket)]);
+        let buckets = of.iter().filter_map(|bucket| self.buckets.get(&bucket));
+        let entries = buckets.flat_map(|bucket| &bucket.entries);
         entries.map(|(feed, entry)| (*feed, *entry)).collect()
     }
 }
@@ -233,10 +245,7 @@ fn head_of(entry: Option<Entry>) -> Option<(u64, [u8; 32])> {
 }
 
 /// Over key, fork, length, tree hash and clear serial of each feed, ascending by key.
-fn hash_bucket(entries: &BTreeMap<FeedKey, Entry>) -> Option<[u8; 32]> {
-    if entries.is_empty() {
-        return None;
-    }
+fn hash_bucket(entries: &BTreeMap<FeedKey, Entry>) -> [u8; 32] {
     let mut state = hasher(b"cobox/1/bucket\0");
     for (feed, entry) in entries {
         state.update(&feed.0);
@@ -245,7 +254,7 @@ fn hash_bucket(entries: &BTreeMap<FeedKey, Entry>) -> Option<[u8; 32]> {
         state.update(&entry.tree_hash);
         state.update(&NOTHING_CLEARED.to_le_bytes());
     }
-    Some(finish(&state))
+    finish(&state)
 }
 
 fn hasher(domain: &[u8]) -> blake2b_simd::State {
