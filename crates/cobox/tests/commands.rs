@@ -72,6 +72,23 @@ fn files_are_written_read_moved_and_removed() {
 }
 
 #[test]
+fn history_says_which_version_is_shown() {
+    let node = node_with_space();
+    node.bytes(&["put", "box:twice"], b"1");
+    node.bytes(&["put", "box:twice"], b"22");
+    let twice = node.json(&["history", "box:twice"]);
+    let current = |at: usize| (&twice[at]["size"], &twice[at]["current"]);
+    assert_eq!(
+        (current(0), current(1)),
+        ((&2.into(), &true.into()), (&1.into(), &false.into())),
+        "{twice}"
+    );
+    node.ok(&["rm", "box:twice"]);
+    let gone = node.fails(&["restore", "box:twice", "--at", "1d ago"]);
+    assert!(gone.contains("at that time"), "{gone}");
+}
+
+#[test]
 fn a_part_of_a_space_is_imported_and_exported() {
     let node = node_with_space();
     let source = node.scratch("source");

@@ -237,12 +237,12 @@ pub async fn history(
         let space = api.shelf.space(&space)?;
         let (writers, members) = (space.drive().writers()?, space.members()?);
         let versions = space.drive().history(&path)?;
-        Ok::<_, SpaceError>(
-            versions
-                .iter()
-                .map(|v| shapes::version(v, &writers, &members))
-                .collect(),
-        )
+        let shown = match space.drive().stat(&path) {
+            Ok(entry) => entry.version,
+            Err(DriveError::NotFound(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        Ok::<_, SpaceError>(shapes::history(&versions, shown, &writers, &members))
     });
     versions.await.map(Json)
 }
@@ -261,7 +261,14 @@ pub async fn restore(
         _ => return Err(ApiError::bad("version", "name either a version or a time")),
     };
     let restored = blocking(move || {
-        Ok::<_, SpaceError>(api.shelf.space(&space)?.drive().restore(&path, what)?)
+        let space = api.shelf.space(&space).map_err(ApiError::from)?;
+        match (space.drive().restore(&path, what), what) {
+            (Err(DriveError::NotFound(path)), Restore::Time(_)) => {
+                let msg = format!("there was nothing at {path} at that time");
+                Err(ApiError::new(StatusCode::NOT_FOUND, "not_found", msg))
+            }
+            (restored, _) => Ok(restored?),
+        }
     });
     Ok(Json(RestoredJson {
         restored: restored.await?,
@@ -314,7 +321,8 @@ pub fn moment(text: &str) -> Result<u64, ApiError> {
 
 fn dot(text: &str) -> Result<Dot, ApiError> {
     let help = "that is not a version: use an id that `cobox history` lists";
-    shapes::parse_version_id(text.trim()).ok_or_else(|| ApiError::bad("version", help))
+    let wrong = |_| ApiError::bad("version", help);
+    text.trim().parse().map_err(wrong)
 }
 
 fn path_in(query: Option<&str>) -> Result<DrivePath, ApiError> {

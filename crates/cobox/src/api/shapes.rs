@@ -4,13 +4,12 @@ use crate::api::time;
 use crate::api::types::*;
 use cobox_drive::record::{Body, Kind};
 use cobox_drive::tree::{Cause, Conflict, Entry, Version, WriterInfo};
-use cobox_drive::version::{Dot, WriterTag};
+use cobox_drive::version::Dot;
 use cobox_space::members::Member;
 use cobox_space::replica::Replica;
 use cobox_space::shelf::{Shelf, SpaceError};
 use cobox_space::space::Space;
 use cobox_swarm::swarm::{PeerStatus, Receipt, SyncProgress};
-use data_encoding::HEXLOWER;
 
 /// A space in a list.
 pub fn space(shelf: &Shelf, space: &Space) -> Result<SpaceJson, SpaceError> {
@@ -118,7 +117,7 @@ pub fn entry(entry: &Entry) -> EntryJson {
         size: entry.content.size,
         mtime: time::format(entry.content.mtime.seconds, entry.content.mtime.nanos),
         mode: entry.attrs.mode,
-        version: entry.version.as_ref().map(version_id),
+        version: entry.version.as_ref().map(Dot::to_string),
         conflict: entry.conflict,
         target,
     }
@@ -149,7 +148,7 @@ pub fn version(version: &Version, writers: &[WriterInfo], members: &[Member]) ->
         (_, None, None) => "changed",
     };
     VersionJson {
-        id: version_id(&version.dot),
+        id: version.dot.to_string(),
         time: time::format_ms(version.time_ms),
         author: name.unwrap_or_else(|| "somebody".into()),
         public_key: claim.map(|claim| claim.identity.to_string()),
@@ -161,6 +160,24 @@ pub fn version(version: &Version, writers: &[WriterInfo], members: &[Member]) ->
             .map(|(_, name)| NameBytes::new(name.as_bytes())),
         current: version.head,
     }
+}
+
+/// The versions of what is at a path, `shown` being the one whose content is seen there now.
+pub fn history(
+    versions: &[Version],
+    shown: Option<Dot>,
+    writers: &[WriterInfo],
+    members: &[Member],
+) -> Vec<VersionJson> {
+    let shape = |of: &Version| {
+        let mut json = version(of, writers, members);
+        // A version may still name the file though newer ones hold its bytes.
+        if of.content.is_some() {
+            json.current = shown == Some(of.dot);
+        }
+        json
+    };
+    versions.iter().map(shape).collect()
 }
 
 /// A conflict.
@@ -187,38 +204,5 @@ pub fn conflict(conflict: &Conflict, writers: &[WriterInfo], members: &[Member])
             .iter()
             .map(|v| version(v, writers, members))
             .collect(),
-    }
-}
-
-/// Text form of a version's name: writer tag in hex, dash, block number.
-pub fn version_id(dot: &Dot) -> String {
-    format!("{}-{}", HEXLOWER.encode(&dot.writer.0), dot.block)
-}
-
-/// Reads what `version_id` wrote.
-pub fn parse_version_id(text: &str) -> Option<Dot> {
-    let (writer, block) = text.split_once('-')?;
-    let writer = HEXLOWER.decode(writer.as_bytes()).ok()?.try_into().ok()?;
-    Some(Dot {
-        writer: WriterTag(writer),
-        block: block.parse().ok()?,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn version_ids_are_read_back_and_others_refused() {
-        let dot = Dot {
-            writer: WriterTag(*b"\x01\x02\x03\x04\x05\x06\x07\xff"),
-            block: 42,
-        };
-        assert_eq!(version_id(&dot), "01020304050607ff-42");
-        assert_eq!(parse_version_id("01020304050607ff-42"), Some(dot));
-        for wrong in ["", "-", "01-2", "01020304050607ff-x", "01020304050607ff"] {
-            assert_eq!(parse_version_id(wrong), None, "{wrong}");
-        }
     }
 }

@@ -65,10 +65,7 @@ impl Output {
         if self.json || !io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        let style = "{msg} {bar:28.green/white} {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {prefix}";
-        if let Ok(style) = ProgressStyle::with_template(style) {
-            bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
-        }
+        bar.set_style(style("{spinner} {msg} {binary_bytes}  {prefix}"));
         bar.set_message(what);
         bar.enable_steady_tick(Duration::from_millis(200));
         Bar(bar)
@@ -79,21 +76,31 @@ impl Output {
 pub struct Bar(ProgressBar);
 
 impl Bar {
-    /// Shows how far it is.
+    /// Shows how far it is; a bar only once it is known how much there is.
     pub fn show(&self, now: JobProgress) {
-        self.0.set_length(now.total_bytes.max(now.bytes));
         self.0.set_position(now.bytes);
-        self.0.set_prefix(format!(
-            "{} of {} entries",
-            now.entries,
-            now.total_entries.max(now.entries)
-        ));
+        if now.total_entries == 0 {
+            let so_far = count(now.entries, "entry", "entries");
+            return self.0.set_prefix(format!("{so_far} so far"));
+        }
+        if self.0.length().is_none() {
+            let full = "{msg} {bar:28.green/white} {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}  {prefix}";
+            self.0.set_style(style(full).progress_chars("█▉▊▋▌▍▎▏ "));
+        }
+        self.0.set_length(now.total_bytes.max(now.bytes));
+        let total = now.total_entries.max(now.entries);
+        self.0
+            .set_prefix(format!("{} of {total} entries", now.entries));
     }
 
     /// Takes it away.
     pub fn finish(self) {
         self.0.finish_and_clear();
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// One line on standard output; a closed pipe is no error.
@@ -138,34 +145,45 @@ pub fn progress(progress: &ProgressJson) -> String {
     )
 }
 
-/// Rows with aligned columns; the first `right` of them to the right.
+/// Rows with aligned columns; numbers to the right.
 pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter()
-            .filter_map(|r| r.get(column))
-            .map(|c| c.chars().count())
-            .max()
-            .unwrap_or(0)
-    };
+    let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
+    let width = |column| cells(column).map(|c| c.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::from("  ");
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&format!("{cell:<width$}  "));
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
+    let line = |row: &Vec<String>| {
+        let aligned = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| align(cell, *width));
+        format!("  {}", aligned.collect::<Vec<_>>().join("  "))
+            .trim_end()
+            .to_owned()
+            + "\n"
+    };
+    rows.iter().map(line).collect()
 }
 
-/// A name that may hold anything, safe to print on a terminal.
+fn align(cell: &str, width: usize) -> String {
+    let number = !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit());
+    if number {
+        format!("{cell:>width$}")
+    } else {
+        format!("{cell:<width$}")
+    }
+}
+
+/// A name that may hold anything, safe to print on a terminal: nothing in it moves the cursor or turns the text around.
 pub fn printable(name: &str) -> String {
-    name.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let safe = |c: char| {
+        if c.is_control() || turns(c) {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
+    name.chars().map(safe).collect()
 }
 
 #[cfg(test)]
@@ -178,12 +196,13 @@ mod tests {
             vec!["a".into(), "1".into()],
             vec!["long".into(), "22".into()],
         ];
-        assert_eq!(table(&rows), "  a     1\n  long  22\n");
+        assert_eq!(table(&rows), "  a      1\n  long  22\n");
     }
 
     #[test]
     fn names_cannot_drive_the_terminal() {
         assert_eq!(printable("a\x1b[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
+        assert_eq!(printable("\u{202e}gpj.exe"), "\u{fffd}gpj.exe");
     }
 
     #[test]

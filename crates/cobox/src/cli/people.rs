@@ -46,7 +46,12 @@ fn status_text(status: &StatusJson, output: &Output) -> String {
         count(status.spaces.len() as u64, "space", "spaces")
     ));
     text.push_str(&table(
-        &status.spaces.iter().map(space_row).collect::<Vec<_>>(),
+        &status
+            .spaces
+            .iter()
+            .map(space_row)
+            .map(short)
+            .collect::<Vec<_>>(),
     ));
     if !status.replicas.is_empty() {
         text.push_str(&format!(
@@ -77,6 +82,12 @@ fn status_text(status: &StatusJson, output: &Output) -> String {
         .collect();
     text.push_str(&table(&rows));
     text
+}
+
+/// The row without the address at its end: short enough for a line.
+fn short(mut row: Vec<String>) -> Vec<String> {
+    row.pop();
+    row
 }
 
 /// A space in a list.

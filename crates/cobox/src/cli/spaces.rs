@@ -160,10 +160,14 @@ fn confirm(client: &Client, space: &str) -> Result<(), CliError> {
         bytes(detail.space.size),
         count(detail.space.files, "file", "files")
     );
-    println!(
-        "{} known elsewhere. To come back you need a new invite from a member.",
-        count(copies, "complete copy is", "complete copies are")
-    );
+    let copies = match copies {
+        0 => "No complete copy is known elsewhere: what is only here will be lost.".into(),
+        some => format!(
+            "{} known elsewhere.",
+            count(some, "complete copy is", "complete copies are")
+        ),
+    };
+    println!("{copies} To come back you need a new invite from a member.");
     print!("Type the name of the space to go on: ");
     let _ = io::stdout().flush();
     let mut typed = String::new();
