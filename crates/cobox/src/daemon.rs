@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 /// How long running calls may take to end when the program stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -88,12 +88,14 @@ async fn serve(
         home: home.path().display().to_string(),
         token,
         port,
-        stop: Notify::new(),
+        stop: watch::Sender::new(false),
     });
     ready(&shelf, port);
     let served = serve_until_stopped(listener, api).await;
+    let closed = shelf.close().await;
+    // Last: whoever asked to stop waits for this, and may start again at once.
     home.clear_running();
-    shelf.close().await.map_err(DaemonError::Space)?;
+    closed.map_err(DaemonError::Space)?;
     served
 }
 
@@ -121,20 +123,19 @@ async fn open_shelf(home: &Home, options: &UpOptions) -> Result<Shelf, DaemonErr
 }
 
 async fn serve_until_stopped(listener: TcpListener, api: Arc<Api>) -> Result<(), DaemonError> {
-    let (told, stopping) = tokio::sync::watch::channel(false);
-    let mut asked = stopping.clone();
+    let mut stopping = api.stop.subscribe();
     // Else the body of a small answer waits 40 ms for the acknowledgement of its head.
     let listener = listener.tap_io(|connection| {
         connection.set_nodelay(true).ok(); // without it: slower, but as right
     });
     let server =
         axum::serve(listener, api::router(api.clone())).with_graceful_shutdown(async move {
-            let _ = asked.wait_for(|stop| *stop).await;
+            let _ = stopping.wait_for(|stop| *stop).await;
         });
     let server = tokio::spawn(server.into_future());
     stop_asked(&api).await?;
-    let _ = told.send(true);
-    // Event streams never end by themselves; after the grace time they are cut.
+    api.stop.send_replace(true);
+    // Long work that does not end within the grace time is cut.
     match tokio::time::timeout(GRACE, server).await {
         Ok(Ok(served)) => Ok(served?),
         Ok(Err(_)) | Err(_) => Ok(()),
@@ -144,8 +145,9 @@ async fn serve_until_stopped(listener: TcpListener, api: Arc<Api>) -> Result<(),
 async fn stop_asked(api: &Api) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut asked = api.stop.subscribe();
     tokio::select! {
-        () = api.stop.notified() => {}
+        _ = asked.wait_for(|stop| *stop) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }

@@ -247,12 +247,26 @@ fn stopping_ends_watchers_and_a_new_start_finds_everything() {
     let mut node = node_with_space();
     node.bytes(&["put", "box:f"], b"kept");
     let mut watch = node.command(&["watch", "box"]).spawn().unwrap();
+    let asked = std::time::Instant::now();
     node.stop();
     common::node::wait(&mut watch, "watch");
+    assert!(asked.elapsed().as_secs() < 5, "watchers do not hold it up");
     assert!(!node.home().join("run").exists() && !node.home().join("token").exists());
     node.start();
     assert_eq!(node.ok(&["cat", "box:f"]), "kept");
     assert_eq!(node.json(&["name"])["name"], "Alice");
+}
+
+#[test]
+fn once_it_says_that_it_has_stopped_it_can_be_started() {
+    let mut node = node_with_space();
+    for round in 0..5 {
+        node.bytes(&["put", &format!("box:{round}")], b"x");
+        node.json(&["stop"]);
+        // The old process may still be on its way out; the home is free.
+        node.start_beside();
+    }
+    assert_eq!(names(&node, "box").len(), 5);
 }
 
 #[test]

@@ -35,15 +35,20 @@ pub async fn of_space(
 }
 
 fn follow(api: &Api, only: Option<Address>) -> Events {
-    let receiver = api.shelf.subscribe();
-    let events = futures_util::stream::unfold(receiver, move |mut receiver| async move {
+    let sources = (api.shelf.subscribe(), api.stop.subscribe());
+    let events = futures_util::stream::unfold(sources, move |mut sources| async move {
+        let (events, stop) = &mut sources;
         loop {
-            match receiver.recv().await {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                _ = stop.wait_for(|stop| *stop) => return None,
+            };
+            match event {
                 Ok(event) => {
                     let json = shape(&event);
                     if only.is_none_or(|address| json.address == address.to_string()) {
                         let text = serde_json::to_string(&json).unwrap_or_default();
-                        return Some((Ok(Event::default().data(text)), receiver));
+                        return Some((Ok(Event::default().data(text)), sources));
                     }
                 }
                 // Events missed by a slow reader: state can always be asked for again.

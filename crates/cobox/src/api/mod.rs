@@ -23,7 +23,7 @@ use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router, middleware};
 use cobox_space::shelf::Shelf;
 use std::sync::Arc;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 /// Largest JSON body.
 const MAX_JSON: usize = 1 << 20;
@@ -38,8 +38,8 @@ pub struct Api {
     pub token: String,
     /// our port, for the Host check
     pub port: u16,
-    /// told when a caller asks the program to stop
-    pub stop: Notify,
+    /// becomes true when the program is to stop
+    pub stop: watch::Sender<bool>,
 }
 
 /// All routes, guarded.
@@ -102,7 +102,7 @@ pub fn router(api: Arc<Api>) -> Router {
 }
 
 async fn stop(State(api): State<Arc<Api>>) -> StatusCode {
-    api.stop.notify_one();
+    api.stop.send_replace(true);
     StatusCode::ACCEPTED
 }
 

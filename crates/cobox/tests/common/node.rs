@@ -74,6 +74,13 @@ impl Node {
         self.bind = self.peer_address();
     }
 
+    /// Starts without waiting for the end of an earlier process.
+    pub fn start_beside(&mut self) {
+        let earlier = self.child.take();
+        self.start();
+        earlier.map(|mut child| child.wait().unwrap());
+    }
+
     /// Stops in an orderly way, as a person would.
     pub fn stop(&mut self) {
         self.json(&["stop"]);
