@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Child;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const ROUNDS: u64 = 50;
 const SPACE: &str = "safe";
@@ -18,12 +18,29 @@ const SPACE: &str = "safe";
 /// What must be in the space, and what may be, by path.
 #[derive(Default)]
 struct Expected {
+    /// How long an import takes on this machine: cuts fall before and after its end.
+    import_ms: u64,
     acknowledged: BTreeMap<String, Vec<u8>>,
     /// Offered for writing, but the power went before the answer.
     offered: BTreeMap<String, Vec<u8>>,
 }
 
 impl Expected {
+    /// Imports once in peace, to know how long it takes.
+    fn measure(&mut self, node: &Node, random: &mut Random) {
+        let (round, started) = (ROUNDS, Instant::now());
+        let files = files(round, random);
+        let mut import = begin_import(node, round, &files);
+        assert!(common::node::wait(&mut import, "import").success());
+        self.acknowledged.extend(files);
+        self.import_ms = u64::try_from(started.elapsed().as_millis()).unwrap();
+    }
+
+    /// When the power goes, from now.
+    fn moment(&self, random: &mut Random) -> Duration {
+        Duration::from_millis(random.below(self.import_ms * 5 / 4))
+    }
+
     /// The right content of a file that is shown.
     fn content(&self, path: &str) -> &[u8] {
         let known = self
@@ -105,7 +122,7 @@ fn round_of_writing(round: u64, alice: &mut Node, expected: &mut Expected, rando
     let put = alice.command(&["put", &format!("{SPACE}:{}", note.0)]);
     let content = note.1.clone();
     let putting = std::thread::spawn(move || common::node::finish(put, &content).status.success());
-    kill_after(alice, Duration::from_millis(random.below(150)));
+    kill_after(alice, expected.moment(random));
     let imported = common::node::wait(&mut import, "import").success();
     let target = if imported {
         &mut expected.acknowledged
@@ -137,7 +154,7 @@ fn round_of_receiving(
 ) {
     let files = files(round, random);
     let mut import = begin_import(alice, round, &files);
-    kill_after(bob, Duration::from_millis(random.below(150)));
+    kill_after(bob, expected.moment(random));
     assert!(common::node::wait(&mut import, "import").success());
     expected.acknowledged.extend(files);
     bob.start();
@@ -167,6 +184,7 @@ fn fifty_power_cuts_lose_nothing() {
         .to_owned();
     bob.json(&["join", &code, "--peer", &alice.hint()]);
     let mut expected = Expected::default();
+    expected.measure(&alice, &mut random);
     for round in 0..ROUNDS {
         if round % 2 == 0 {
             round_of_writing(round, &mut alice, &mut expected, &mut random);
