@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::compare::assert_equal;
+use common::compare::{assert_equal, differences};
 use common::random::Random;
 use common::{Node, tree, until};
 use serde_json::Value;
@@ -117,7 +117,7 @@ fn export_and_compare(node: &Node, space: &str, sources: &[PathBuf]) {
 
 #[test]
 fn everything_reaches_bob_through_a_replicator_while_alice_is_away() {
-    let (mut alice, hub, bob) = (Node::named("Alice"), Node::started(), Node::named("Bob"));
+    let (mut alice, hub, mut bob) = (Node::named("Alice"), Node::started(), Node::named("Bob"));
     let sources = sources(&alice);
     let address = create(&alice, "family");
     hub.json(&[
@@ -144,18 +144,26 @@ fn everything_reaches_bob_through_a_replicator_while_alice_is_away() {
     assert_eq!(bob.listing("family"), listing);
     export_and_compare(&bob, "family", &sources);
 
+    let changed = now();
     put(
         &bob,
         "family:odd/names/Readme.bob",
-        "by Bob while Alice was away",
+        "by Bob, while Alice was away",
     );
     bob.ok(&["rm", "-r", "family:odd/modes"]);
+    wait_for_receipt(&bob, "family", changed);
+    let (after, listing) = (bob.space("family"), bob.listing("family"));
+    bob.stop();
     alice.start();
-    alice.wait_for_totals("family", &bob.space("family"));
-    assert_eq!(alice.listing("family"), bob.listing("family"));
+    alice.wait_for_totals("family", &after);
+    assert_eq!(
+        alice.listing("family"),
+        listing,
+        "they were never here together"
+    );
     assert_eq!(
         cat(&alice, "family:odd/names/Readme.bob"),
-        "by Bob while Alice was away"
+        "by Bob, while Alice was away"
     );
 }
 
@@ -327,4 +335,87 @@ fn names_of_people_and_spaces_are_told_to_all() {
             Err(members.to_string())
         }
     });
+}
+
+/// Something that a person may do, at random; what cannot be done is refused and changes nothing.
+fn anything(node: &Node, random: &mut Random) {
+    let mut name = || {
+        format!(
+            "team:{}/{}",
+            ["a", "b", "a/c"][random.below(3) as usize],
+            random.below(4)
+        )
+    };
+    let (one, other) = (name(), name());
+    let folder = ["team:a", "team:b", "team:a/c", "team:b/d"][random.below(4) as usize];
+    let text = random.next().to_string();
+    let words: Vec<&str> = match random.below(10) {
+        0..4 => {
+            let _ = common::node::finish(node.command(&["put", &one]), text.as_bytes());
+            return;
+        }
+        4 | 5 => vec!["mv", &one, &other],
+        6 => vec!["rm", &one],
+        7 => vec!["mkdir", "-p", folder],
+        8 => vec!["mv", folder, "team:b/d"],
+        _ => vec!["rm", "-r", folder],
+    };
+    let output = node.run(&words);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        [Some(0), Some(1)].contains(&output.status.code()) && !said.contains("panicked"),
+        "{words:?}: {said}"
+    );
+}
+
+#[test]
+fn whatever_three_do_apart_and_together_ends_equal() {
+    let seed = std::env::var("COBOX_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(5);
+    eprintln!("COBOX_SEED={seed}");
+    let mut random = Random::new(seed);
+    let mut people = [
+        Node::named("Alice"),
+        Node::named("Bob"),
+        Node::named("Carol"),
+    ];
+    create(&people[0], "team");
+    people[0].ok(&["mkdir", "-p", "team:a/c"]);
+    people[0].ok(&["mkdir", "-p", "team:b"]);
+    join(&people[0], &people[1], "team", &people[0]);
+    join(&people[0], &people[2], "team", &people[1]);
+    for _ in 0..4 {
+        // One or two are away while the others work.
+        let away = random.below(3) as usize;
+        people[away].stop();
+        for _ in 0..8 {
+            let busy = (away + 1 + random.below(2) as usize) % 3;
+            anything(&people[busy], &mut random);
+        }
+        let alone = (away + 1) % 3;
+        people[alone].stop();
+        (0..3).for_each(|_| anything(&people[(away + 2) % 3], &mut random));
+        people[away].start();
+        (0..3).for_each(|_| anything(&people[away], &mut random));
+        people[alone].start();
+    }
+    let [alice, bob, carol] = &people;
+    alice.converge(bob, "team");
+    alice.converge(carol, "team");
+    let conflicts = alice.json(&["conflicts", "team"]);
+    assert_eq!(bob.json(&["conflicts", "team"]), conflicts);
+    assert_eq!(carol.json(&["conflicts", "team"]), conflicts);
+    for node in &people {
+        let dir = node.scratch("out");
+        node.run(&[Path::new("export"), Path::new("team"), &dir]);
+        let differences = differences(&alice.scratch("out"), &dir);
+        // The top folder is the exporter's own.
+        let inside: Vec<_> = differences
+            .iter()
+            .filter(|d| !d.starts_with("\"\": "))
+            .collect();
+        assert!(inside.is_empty(), "{inside:?}");
+    }
 }
