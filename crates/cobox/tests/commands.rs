@@ -270,6 +270,19 @@ fn once_it_says_that_it_has_stopped_it_can_be_started() {
 }
 
 #[test]
+fn stopping_does_not_wait_for_peers_that_are_gone() {
+    let mut node = node_with_space();
+    let mut gone = Node::started();
+    let hint = gone.hint();
+    gone.stop();
+    node.json(&["replicate", &"11".repeat(32), "--peer", &hint]);
+    let asked = std::time::Instant::now();
+    node.stop();
+    assert!(asked.elapsed().as_millis() < 2500, "{:?}", asked.elapsed());
+    assert_eq!(node.log(), "", "nor is it worth a word");
+}
+
+#[test]
 fn help_is_there_for_every_command() {
     let node = Node::new();
     let help = finish(node.command(&["--help"]), b"");

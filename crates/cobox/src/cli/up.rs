@@ -39,7 +39,8 @@ pub fn up(home: &Home, options: &Up, verbose: u8, output: &Output) -> Result<Don
 
 fn log_to_stderr(verbose: u8) {
     let level = match verbose {
-        0 => "warn,iroh=error,noq=error",
+        // Its socket calls an end that does not wait for unreachable peers an error.
+        0 => "warn,iroh=error,iroh::socket=off,noq=error",
         1 => "info,iroh=warn,noq=warn",
         _ => "debug,iroh=info,noq=info",
     };

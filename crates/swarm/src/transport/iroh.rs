@@ -15,6 +15,9 @@ use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
+/// How long the end waits for peers to hear of it.
+const GOODBYE: Duration = Duration::from_millis(500);
+
 /// Protocol name and version within the TLS handshake.
 const ALPN: &[u8] = b"cobox/sync/1";
 /// A path that has been silent for so long is dead: short, so that a pulled cable is noticed.
@@ -168,7 +171,11 @@ impl Transport for IrohTransport {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.endpoint.close())
+        Box::pin(async {
+            // Live peers hear it at once. A dial without an answer would hold this up for seconds: nobody is there to hear.
+            let goodbye = tokio::time::timeout(GOODBYE, self.endpoint.close());
+            goodbye.await.ok(); // what is left ends with the endpoint
+        })
     }
 }
 
