@@ -78,6 +78,9 @@ def outside(options):
     except KeyboardInterrupt:
         return 130
     finally:
+        # A second signal must not stop the tidying up that the first one began.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
         child.kill()
         child.wait()
         shutil.rmtree(folder, ignore_errors=True)

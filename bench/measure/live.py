@@ -209,9 +209,17 @@ def now():
 
 
 def reconnect_syncthing(run):
-    """The peer is paused and resumed: no program starts, no folder is scanned again."""
+    """The peer is paused and resumed: no program starts, no folder is scanned again.
+
+    The best of three, since a dial that just missed its turn waits half a minute for the next.
+    """
     source = run.own_source("small")
     first, second, _ = syncthing_pair(run, source)
+    tries = [resume_syncthing(run, first, second) for _ in range(3)]
+    return {"syncthing": min(tries, key=lambda figures: figures["seconds"])}
+
+
+def resume_syncthing(run, first, second):
     first.pause_peer(second, True)
     until(lambda: not second.connected(first), 30, "Syncthing's end of connection")
     run.wire.quiet()
@@ -222,7 +230,7 @@ def reconnect_syncthing(run):
     seconds = time.monotonic() - begin
     run.wire.quiet(1.0)
     figures = {"seconds": seconds, "wire": run.wire.bytes() - before}
-    return {"syncthing": {**figures, "counted": first.counters()}}
+    return {**figures, "counted": first.counters()}
 
 
 def reconnect_hyperdrive(run):
