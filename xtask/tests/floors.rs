@@ -20,7 +20,7 @@ const FLOORS: &[&[&str]] = &[
 const MODULES: &[(&str, &[&str])] = &[
     (
         "cobox",
-        &["main", "cli", "daemon", "client", "api", "config"],
+        &["main", "cli", "daemon", "client", "api", "config", "memory"],
     ),
     (
         "space",

@@ -5,7 +5,9 @@ mod cli;
 mod client;
 mod config;
 mod daemon;
+mod memory;
 
 fn main() -> std::process::ExitCode {
+    memory::give_back();
     cli::run()
 }
