@@ -11,7 +11,7 @@ import readline from 'readline'
 import { once } from 'events'
 import { pipeline } from 'stream/promises'
 
-// Files put with one flush of the database; one by one is about half as fast.
+// Files put with one flush of the database; that takes about a quarter less processor time than one by one.
 const BATCH = 1000
 // Files up to this size are put as one buffer, larger ones as a stream.
 const WHOLE = 1 << 20
