@@ -31,8 +31,8 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "drive",
         &[
-            "lib", "export", "import", "drive", "handle", "tree", "merge", "content", "error",
-            "record", "version", "path",
+            "lib", "overlay", "export", "import", "drive", "handle", "tree", "merge", "content",
+            "error", "record", "version", "path",
         ],
     ),
     ("view", &["lib", "indexer", "journal", "source", "kv"]),

@@ -1,9 +1,9 @@
 //! `Drive`: the verbs. Look up, read, write, move, remove, history, restore, conflicts.
 
 pub(crate) mod commit;
-mod compose;
-mod edit;
-mod gone;
+pub(crate) mod compose;
+pub(crate) mod edit;
+pub(crate) mod gone;
 pub(crate) mod records;
 mod restore;
 mod write;
@@ -18,7 +18,7 @@ use crate::content::read::Blocks;
 use crate::content::run;
 use crate::handle::{self, FileReader};
 use crate::path::DrivePath;
-use crate::record::{Content, Kind, NodeId, Record, RecordError, Time};
+use crate::record::{Content, Kind, NodeId, Record, RecordError, Run, Time};
 use crate::tree::{self, Changed, Conflict, Entry, Tree, Version, WriterInfo};
 use crate::version::{Clock, Dot, WriterTag};
 use bytes::Bytes;
@@ -235,6 +235,21 @@ impl Drive {
     /// Writers with accepted claims.
     pub fn writers(&self) -> Result<Vec<WriterInfo>, DriveError> {
         Ok(Tree(&self.rows()?).writers()?)
+    }
+
+    /// May we write?
+    pub fn is_writable(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Our own tag, if we may write.
+    pub fn tag(&self) -> Option<WriterTag> {
+        self.own.as_ref().map(|own| own.tag)
+    }
+
+    /// Are all bytes of a run on this machine?
+    pub(crate) fn holds(&self, run: &Run) -> bool {
+        self.blocks.holds(run)
     }
 
     /// Does the tree show everything that is held here, or is some of it still being read?

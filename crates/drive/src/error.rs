@@ -63,6 +63,20 @@ pub enum DriveError {
     /// Name rules.
     #[error(transparent)]
     Path(#[from] PathError),
+    /// A losing version shown beside the winner.
+    #[error(
+        "{0} is a version that lost a conflict: copy it, or settle the conflict; it cannot be changed"
+    )]
+    ConflictCopy(String),
+    /// No such extended attribute.
+    #[error("there is no such extended attribute")]
+    NoXattr,
+    /// Such an extended attribute is there already.
+    #[error("this extended attribute exists already")]
+    XattrExists,
+    /// A commit that nobody waited for failed; what it held is kept in memory and tried again.
+    #[error("earlier changes are not stored yet: {0}")]
+    Uncommitted(String),
     /// Beyond what any file system can hold.
     #[error("{0} cannot become that large")]
     TooLarge(String),

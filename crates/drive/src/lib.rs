@@ -9,6 +9,7 @@ pub mod export;
 pub mod handle;
 pub mod import;
 pub mod merge;
+pub mod overlay;
 pub mod path;
 pub mod record;
 pub mod tree;

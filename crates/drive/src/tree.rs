@@ -112,6 +112,8 @@ pub enum Cause {
 pub enum Changed {
     /// something at or below this path may look different
     Path(DrivePath),
+    /// these commits were applied; what they changed follows
+    Applied(Vec<Dot>),
     /// a new writer's claim was accepted
     Writer(WriterTag),
     /// a commit or claim was refused, with the reason in words

@@ -67,7 +67,7 @@ struct Open {
 
 /// The version that a large file's new bytes are compared with at the same offsets, so that a change inside a chunk
 /// stores the change and not the chunk.
-pub trait Older {
+pub trait Older: Send {
     /// Reads bytes at an offset if they are here.
     fn read(&self, at: u64, out: &mut [u8]) -> bool;
     /// Where these bytes are.

@@ -9,21 +9,21 @@ mod state;
 
 use super::commit::{Change, DraftId};
 use super::records::writable;
-use super::{Drive, DriveError, now};
-use crate::handle::{FileReader, WriteOptions};
+use super::{Drive, DriveError};
+use crate::handle::WriteOptions;
 use crate::path::DrivePath;
-use crate::record::{Content, Kind, NodeId, Time};
+use crate::record::{NodeId, Time};
 use crate::tree::Tree;
 use draft::Draft;
-use state::Edit;
+pub(crate) use state::Edit;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes in memory above which long writes are stored ahead.
-const STAGE: usize = 8 << 20;
+pub(crate) const STAGE: usize = 8 << 20;
 /// Larger edits are committed rather than kept as a draft.
-const MAX_DRAFT: usize = 1 << 20;
+pub(crate) const MAX_DRAFT: usize = 1 << 20;
 /// Largest file.
-const MAX_SIZE: u64 = i64::MAX as u64;
+pub(crate) const MAX_SIZE: u64 = i64::MAX as u64;
 
 /// A file open for writing. Reads see what was written; other readers see it after `flush`. Dropped without a flush,
 /// what was written since the last flush or sync is lost.
@@ -43,23 +43,8 @@ impl Drive {
         let tree = Tree(&rows);
         let existing = writable(&tree, path, &options)?;
         let mut edit = match existing {
-            Some(entry) => {
-                let reader = self.reader(&tree, &entry, path)?;
-                Edit::new(
-                    path.clone(),
-                    Some(entry.node),
-                    entry.version,
-                    entry.content,
-                    reader,
-                )
-            }
-            None => {
-                let reader = FileReader::new(self.blocks.clone(), Vec::new(), 0, path.to_string());
-                Edit {
-                    changed: true,
-                    ..Edit::new(path.clone(), None, None, Content::default(), reader)
-                }
-            }
+            Some(entry) => Edit::open(self, &tree, entry, path.clone())?,
+            None => Edit::begin(self, path.clone()),
         };
         (edit.mode, edit.mtime) = (options.mode, options.mtime);
         edit.changed |= options.mode.is_some() || options.mtime.is_some();
@@ -82,7 +67,7 @@ impl Drive {
         self.flush_edits(&mut together)
     }
 
-    fn flush_edits(&self, edits: &mut [&mut Edit]) -> Result<(), DriveError> {
+    pub(crate) fn flush_edits(&self, edits: &mut [&mut Edit]) -> Result<(), DriveError> {
         edits.iter().try_for_each(|edit| edit.check())?;
         let mut open: Vec<&mut &mut Edit> = edits.iter_mut().filter(|edit| edit.changed).collect();
         if open.is_empty() {
@@ -188,14 +173,7 @@ impl FileWriter {
     /// Writes bytes; in memory until `sync` or `flush`.
     pub fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), DriveError> {
         let mut edit = self.lock();
-        edit.check()?;
-        let end = offset
-            .checked_add(data.len() as u64)
-            .filter(|end| *end <= MAX_SIZE);
-        let end = end.ok_or_else(|| DriveError::TooLarge(edit.path.to_string()))?;
-        edit.dirty.write(offset, data);
-        edit.size = edit.size.max(end);
-        edit.touch();
+        edit.write(offset, data)?;
         if edit.dirty.bytes() >= STAGE {
             edit.stage(&self.drive)?;
         }
@@ -207,15 +185,7 @@ impl FileWriter {
 
     /// Cuts the file, or extends it with zeros.
     pub fn truncate(&self, size: u64) -> Result<(), DriveError> {
-        let mut edit = self.lock();
-        edit.check()?;
-        if size > MAX_SIZE {
-            return Err(DriveError::TooLarge(edit.path.to_string()));
-        }
-        if size != edit.size {
-            edit.truncate(size);
-        }
-        Ok(())
+        self.lock().resize(size)
     }
 
     /// Sets the modification time that the next flush records; later writes set it to their own.
@@ -227,36 +197,7 @@ impl FileWriter {
 
     /// Makes what was written durable on this machine, cheaply: as a draft beside the feeds where that is enough.
     pub fn sync(&self) -> Result<(), DriveError> {
-        let mut edit = self.lock();
-        edit.check()?;
-        if !edit.changed {
-            return Ok(());
-        }
-        let (Some(node), Some(version)) = (edit.node, edit.version) else {
-            return self.drive.flush_edits(&mut [&mut *edit]);
-        };
-        if edit.staged.is_some() || edit.dirty.bytes() > MAX_DRAFT || edit.mode.is_some() {
-            return self.drive.flush_edits(&mut [&mut *edit]);
-        }
-        if edit.draft.is_some() && !edit.draft_is_old {
-            return Ok(());
-        }
-        let dirty = std::mem::take(&mut edit.dirty);
-        let mtime = edit.mtime.unwrap_or_else(now);
-        let draft = Draft {
-            node,
-            version,
-            floor: edit.floor,
-            size: edit.size,
-            mtime,
-            dirty,
-        };
-        let sealed = draft::key(&self.drive.read_key).seal(&draft::encode(&draft));
-        edit.dirty = draft.dirty;
-        let id = edit.draft.unwrap_or_else(|| NodeId::generate(Kind::File).0);
-        self.drive.writer()?.keep_draft(id, sealed.into())?;
-        (edit.draft, edit.draft_is_old) = (Some(id), false);
-        Ok(())
+        self.lock().sync(&self.drive)
     }
 
     /// Writes a new version; durable, and visible to everybody, when it returns.

@@ -23,6 +23,7 @@ struct Context {
 /// Applies a commit whose `seen` are all applied.
 pub(super) fn apply(batch: &mut Batch<'_>, dot: Dot, commit: &Commit) -> Result<(), ViewError> {
     let context = enter(batch, dot, commit)?;
+    batch.outcome.applied.push(dot);
     let mut done = HashSet::new();
     for record in &commit.records {
         if !done.insert(record.node) {

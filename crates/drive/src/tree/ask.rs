@@ -87,6 +87,45 @@ impl<'a, R: ReadRows + ?Sized> Tree<'a, R> {
         Ok(members.into_iter().map(|member| member.id).collect())
     }
 
+    /// The folder nodes that are shown as one with this one, lowest first; empty when it is not shown.
+    pub fn group(&self, folder: NodeId) -> Result<Vec<NodeId>, ViewError> {
+        match self.path(folder)? {
+            Some(path) => self.folders(&path),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// A node under its own name, whether it is shown or not; none if no record named it.
+    pub fn entry(&self, node: NodeId) -> Result<Option<Entry>, ViewError> {
+        let Some(found) = self.eyes()?.node(node)? else {
+            return Ok(None);
+        };
+        let name = found.home().map(|home| home.value.name.clone());
+        let content = winner(&found.content).cloned();
+        let candidate = Candidate {
+            id: node,
+            node: found,
+            deletions: Vec::new(),
+            detached: false,
+        };
+        let name = name.unwrap_or_else(|| Name::known_good(Vec::new()));
+        Ok(Some(candidate.entry(name, content.as_ref(), false)))
+    }
+
+    /// A version of a node that competes with the shown one.
+    pub fn copy(&self, node: NodeId, version: Dot) -> Result<Option<Entry>, ViewError> {
+        let (Some(entry), Some(content)) = (self.entry(node)?, self.content_at(node, version)?)
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Entry {
+            version: Some(version),
+            content,
+            conflict: true,
+            ..entry
+        }))
+    }
+
     /// Current heads of each register of a node: what a new version of it must replace.
     pub fn heads(&self, node: NodeId) -> Result<Heads, ViewError> {
         fn dots<T>(heads: &[Head<T>]) -> Vec<Dot> {

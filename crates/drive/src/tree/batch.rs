@@ -5,7 +5,7 @@ use super::sums::Unsettled;
 use super::{DrivePath, MAX_WALK};
 use crate::merge::Node;
 use crate::record::NodeId;
-use crate::version::{Clock, WriterTag};
+use crate::version::{Clock, Dot, WriterTag};
 use cobox_view::kv::{Rows, ViewError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -24,6 +24,8 @@ pub(super) struct Outcome {
     pub paths: BTreeSet<DrivePath>,
     pub refused: Vec<(WriterTag, String)>,
     pub conflicts: bool,
+    /// commits applied
+    pub applied: Vec<Dot>,
     /// content blocks that nothing names, per writer
     pub filler: Vec<(WriterTag, std::ops::Range<u64>)>,
 }

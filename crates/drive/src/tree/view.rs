@@ -104,8 +104,11 @@ impl TreeView {
 
     fn tell(&mut self, batch: &mut Batch<'_>) {
         let paths = batch.outcome.paths();
-        self.told.extend(paths.into_iter().map(Changed::Path));
         let outcome = std::mem::take(&mut batch.outcome);
+        if !outcome.applied.is_empty() {
+            self.told.push(Changed::Applied(outcome.applied));
+        }
+        self.told.extend(paths.into_iter().map(Changed::Path));
         let refused = outcome
             .refused
             .into_iter()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// Written ranges by offset.
 #[derive(Debug, Default)]
-pub(super) struct Dirty {
+pub(crate) struct Dirty {
     ranges: BTreeMap<u64, Vec<u8>>,
     bytes: usize,
 }

@@ -1,6 +1,8 @@
 //! The state of one edit: what was opened, what was written since, and how that becomes a version.
 
 use super::dirty::Dirty;
+use super::draft::{self, Draft};
+use super::{MAX_DRAFT, MAX_SIZE};
 use crate::content::LARGE;
 use crate::content::chunk::Chunker;
 use crate::content::intake::{Intake, Small};
@@ -12,10 +14,12 @@ use crate::drive::{Drive, DriveError, Work, now};
 use crate::handle::FileReader;
 use crate::path::DrivePath;
 use crate::record::{Attrs, Body, Codec, Content, Kind, NodeId, Record, Time, Write};
-use crate::tree::Tree;
+use crate::tree::{Entry, Tree};
 use crate::version::Dot;
 use bytes::Bytes;
+use cobox_view::kv::ReadRows;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Permission bits of a new file.
 const FILE_MODE: u32 = 0o644;
@@ -23,14 +27,14 @@ const FILE_MODE: u32 = 0o644;
 const WINDOW_RUNS: usize = 64;
 
 /// An edit under way.
-pub(super) struct Edit {
+pub(crate) struct Edit {
     pub path: DrivePath,
     /// None until the first flush of a new file.
     pub node: Option<NodeId>,
     pub version: Option<Dot>,
     pub content: Content,
     /// The version that was opened or flushed last.
-    pub reader: FileReader,
+    pub reader: Arc<FileReader>,
     pub floor: u64,
     pub size: u64,
     pub mtime: Option<Time>,
@@ -47,7 +51,7 @@ pub(super) struct Edit {
 }
 
 /// Bytes stored ahead of their record.
-pub(super) struct Staged {
+pub(crate) struct Staged {
     intake: Intake,
     segments: Vec<Segment>,
     length: u64,
@@ -68,7 +72,7 @@ impl Edit {
             floor: content.size,
             size: content.size,
             content,
-            reader,
+            reader: Arc::new(reader),
             mtime: None,
             mode: None,
             dirty: Dirty::default(),
@@ -77,6 +81,32 @@ impl Edit {
             draft: None,
             draft_is_old: false,
             failed: false,
+        }
+    }
+
+    /// An edit of a file's shown version.
+    pub fn open<R: ReadRows + ?Sized>(
+        drive: &Drive,
+        tree: &Tree<'_, R>,
+        entry: Entry,
+        path: DrivePath,
+    ) -> Result<Self, DriveError> {
+        let reader = drive.reader(tree, &entry, &path)?;
+        Ok(Self::new(
+            path,
+            Some(entry.node),
+            entry.version,
+            entry.content,
+            reader,
+        ))
+    }
+
+    /// The first edit of a file that does not exist yet.
+    pub fn begin(drive: &Drive, path: DrivePath) -> Self {
+        let reader = FileReader::new(drive.blocks.clone(), Vec::new(), 0, path.to_string());
+        Self {
+            changed: true,
+            ..Self::new(path, None, None, Content::default(), reader)
         }
     }
 
@@ -94,7 +124,63 @@ impl Edit {
         (self.mtime, self.changed, self.draft_is_old) = (Some(now()), true, true);
     }
 
-    pub fn truncate(&mut self, size: u64) {
+    /// Writes bytes into memory.
+    pub fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), DriveError> {
+        self.check()?;
+        let end = offset
+            .checked_add(data.len() as u64)
+            .filter(|end| *end <= MAX_SIZE);
+        let end = end.ok_or_else(|| DriveError::TooLarge(self.path.to_string()))?;
+        self.dirty.write(offset, data);
+        self.size = self.size.max(end);
+        self.touch();
+        Ok(())
+    }
+
+    /// Cuts the file, or extends it with zeros.
+    pub fn resize(&mut self, size: u64) -> Result<(), DriveError> {
+        self.check()?;
+        if size > MAX_SIZE {
+            return Err(DriveError::TooLarge(self.path.to_string()));
+        }
+        if size != self.size {
+            self.truncate(size);
+        }
+        Ok(())
+    }
+
+    /// Makes what was written durable on this machine: as a draft where that is enough, else as a version.
+    pub fn sync(&mut self, drive: &Drive) -> Result<(), DriveError> {
+        self.check()?;
+        if !self.changed {
+            return Ok(());
+        }
+        let (Some(node), Some(version)) = (self.node, self.version) else {
+            return drive.flush_edits(&mut [self]);
+        };
+        if self.staged.is_some() || self.dirty.bytes() > MAX_DRAFT || self.mode.is_some() {
+            return drive.flush_edits(&mut [self]);
+        }
+        if self.draft.is_some() && !self.draft_is_old {
+            return Ok(());
+        }
+        let draft = Draft {
+            node,
+            version,
+            floor: self.floor,
+            size: self.size,
+            mtime: self.mtime.unwrap_or_else(now),
+            dirty: std::mem::take(&mut self.dirty),
+        };
+        let sealed = draft::key(&drive.read_key).seal(&draft::encode(&draft));
+        self.dirty = draft.dirty;
+        let id = self.draft.unwrap_or_else(|| NodeId::generate(Kind::File).0);
+        drive.writer()?.keep_draft(id, sealed.into())?;
+        (self.draft, self.draft_is_old) = (Some(id), false);
+        Ok(())
+    }
+
+    fn truncate(&mut self, size: u64) {
         self.floor = self.floor.min(size);
         self.size = size;
         self.dirty.cut(size);
@@ -309,12 +395,12 @@ impl Edit {
             return Ok(());
         };
         let extents = self.laid_out(drive, record.node, &content)?;
-        self.reader = FileReader::new(
+        self.reader = Arc::new(FileReader::new(
             drive.blocks.clone(),
             extents,
             content.size,
             self.path.to_string(),
-        );
+        ));
         (self.node, self.version) = (Some(record.node), Some(dot));
         (self.floor, self.size) = (content.size, content.size);
         self.content = content;

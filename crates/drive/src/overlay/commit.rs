@@ -1,0 +1,411 @@
+//! Making what is pending part of the tree: who asks, when, and in which portions.
+
+pub(super) use super::plan::Which;
+
+use super::file::Body;
+use super::plan::{Plan, Planned};
+use super::state::Doomed;
+use super::{FileId, Overlay, lock};
+use crate::drive::commit::DraftId;
+use crate::drive::compose::Form;
+use crate::drive::edit::Edit;
+use crate::drive::records::dismissed;
+use crate::error::DriveError;
+use crate::record::Record;
+use crate::version::Dot;
+use bytes::Bytes;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// Pending changes are committed when nothing was changed for so long,
+const QUIET: Duration = Duration::from_millis(100);
+/// or at the latest so long after the first of them.
+const LATEST: Duration = Duration::from_millis(500);
+/// How often the thread looks while bytes of open files wait for their time.
+const LOOK: Duration = Duration::from_millis(250);
+/// After a failed commit the next try comes so much later.
+const RETRY: Duration = Duration::from_secs(5);
+/// Bytes in memory above which a commit does not wait for its time; writers wait above twice as many.
+const MANY_BYTES: u64 = 48 << 20;
+/// Bytes of a commit, and its records, about.
+const PORTION: u64 = 16 << 20;
+const RECORDS: usize = 4096;
+
+/// When the thread has something to do.
+#[derive(Default)]
+pub(super) struct Committer {
+    clock: Mutex<Clock>,
+    woken: Condvar,
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct Clock {
+    first: Option<Instant>,
+    last: Option<Instant>,
+    closed: bool,
+    ended: bool,
+    /// Why the last commit failed, until somebody is told.
+    failed: Option<String>,
+    retry: Option<Instant>,
+}
+
+/// A locked body and how its bytes become content.
+struct Written<'a> {
+    body: MutexGuard<'a, Body>,
+    form: Option<Form>,
+}
+
+impl Overlay {
+    /// Starts the thread; it ends with `close`, or when the overlay is dropped.
+    pub(super) fn start(self: &Arc<Self>) -> Result<(), DriveError> {
+        let overlay = Arc::downgrade(self);
+        let thread = std::thread::Builder::new().name("overlay".into());
+        thread
+            .spawn(move || run(&overlay))
+            .map_err(DriveError::Source)?;
+        Ok(())
+    }
+
+    /// Something changed.
+    pub(super) fn wake(&self) {
+        let mut clock = lock(&self.committer.clock);
+        let now = Instant::now();
+        clock.last = Some(now);
+        if clock.first.is_none() {
+            clock.first = Some(now);
+            self.committer.woken.notify_all();
+        } else if self.dirty.load(Ordering::Acquire) > MANY_BYTES {
+            self.committer.woken.notify_all();
+        }
+    }
+
+    /// Lets writers wait while too much is in memory and the disk gets it.
+    pub(super) fn wait_for_room(&self) -> Result<(), DriveError> {
+        let mut clock = lock(&self.committer.clock);
+        while self.dirty.load(Ordering::Acquire) > 2 * MANY_BYTES && !clock.closed {
+            if clock.retry.is_some() {
+                drop(clock);
+                return self.failed();
+            }
+            let wait = self.committer.done.wait_timeout(clock, LOOK);
+            clock = wait.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(())
+    }
+
+    /// The failure of a commit that nobody waited for, told once.
+    pub(super) fn failed(&self) -> Result<(), DriveError> {
+        match lock(&self.committer.clock).failed.take() {
+            Some(reason) => Err(DriveError::Uncommitted(reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes everything durable.
+    pub fn sync(&self) -> Result<(), DriveError> {
+        self.commit(Which::All)
+    }
+
+    /// Commits everything and ends the thread.
+    pub fn close(&self) -> Result<(), DriveError> {
+        let committed = match self.drive.is_writable() {
+            true => self.commit(Which::All),
+            false => Ok(()),
+        };
+        let mut clock = lock(&self.committer.clock);
+        clock.closed = true;
+        self.committer.woken.notify_all();
+        self.committer.done.notify_all();
+        while !clock.ended {
+            let wait = self.committer.done.wait(clock);
+            clock = wait.unwrap_or_else(PoisonError::into_inner);
+        }
+        committed
+    }
+
+    /// Commits what is pending; durable, and shown by the tree, when it returns.
+    pub(super) fn commit(&self, which: Which) -> Result<(), DriveError> {
+        let _one = lock(&self.committing);
+        let mut plan = Plan::of(&self.state(), which);
+        if plan.is_empty() {
+            return Ok(());
+        }
+        let mut failed = Ok(());
+        let files = std::mem::take(&mut plan.files);
+        let mut portions = portions(files).into_iter().peekable();
+        let (mut doomed, drafts) = (plan.doomed.clone(), plan.dead_drafts.clone());
+        while portions.peek().is_some() || !doomed.is_empty() {
+            let files = portions.next().unwrap_or_default();
+            // Deletions come last: what is renamed or written anew is there by then.
+            let dying = match portions.peek() {
+                Some(_) => Vec::new(),
+                None => doomed.drain(..doomed.len().min(RECORDS)).collect(),
+            };
+            let (skipped, outcome) = self.write(files, &dying)?;
+            plan.left.extend(skipped);
+            failed = failed.and(outcome);
+        }
+        self.clear_drafts(&drafts)?;
+        let mut state = self.state();
+        state.dead_drafts.retain(|draft| !drafts.contains(draft));
+        state.settle(plan.stamp, |id| plan.left.contains(&id));
+        failed
+    }
+
+    fn clear_drafts(&self, drafts: &[DraftId]) -> Result<(), DriveError> {
+        for draft in drafts {
+            self.drive.writer()?.keep_draft(*draft, Bytes::new())?;
+        }
+        Ok(())
+    }
+
+    /// One commit. Files whose bytes cannot be had are left out: which, and why.
+    fn write(
+        &self,
+        files: Vec<Planned>,
+        doomed: &[Doomed],
+    ) -> Result<(Vec<FileId>, Result<(), DriveError>), DriveError> {
+        let mut intake = self.drive.intake()?;
+        let shared: Vec<_> = files.iter().map(|file| file.shared.clone()).collect();
+        let (mut skipped, mut failed) = (Vec::new(), Ok(()));
+        let mut written = Vec::with_capacity(files.len());
+        let mut kept = Vec::with_capacity(files.len());
+        for (file, shared) in files.into_iter().zip(&shared) {
+            let mut body = shared.as_ref().map(|shared| shared.body());
+            let form = match body.as_deref_mut() {
+                Some(Body::Writing(edit)) => edit
+                    .check()
+                    .and_then(|()| edit.form(&self.drive, &mut intake)),
+                _ => Ok(None),
+            };
+            match form {
+                Ok(form) => {
+                    written.push(body.map(|body| Written { body, form }));
+                    kept.push(file);
+                }
+                Err(error) => {
+                    drop(body);
+                    self.give_up(file.id);
+                    skipped.push(file.id);
+                    failed = Err(error);
+                }
+            }
+        }
+        let mut work = self.drive.work()?;
+        let mut changes = Vec::new();
+        let mut at = Vec::new();
+        for (file, written) in kept.iter().zip(&mut written) {
+            let form = written.as_mut().and_then(|written| written.form.take());
+            let edit = written.as_ref().and_then(|written| edit_of(&written.body));
+            at.push(changes.len());
+            self.records(file, edit, form, &mut work, &mut intake, &mut changes)?;
+        }
+        for one in doomed {
+            changes.push(self.deletion(one, &work)?);
+        }
+        let edits = written
+            .iter()
+            .flatten()
+            .filter_map(|written| edit_of(&written.body));
+        let drafts: Vec<DraftId> = edits.filter_map(|edit| edit.draft).collect();
+        let done = self.drive.finish(work, Some(intake), changes, &drafts)?;
+        if let Some((dot, records)) = done {
+            lock(&self.ours).insert(dot.block);
+            self.settle(kept, written, dot, &records, &at)?;
+        }
+        Ok((skipped, failed))
+    }
+
+    /// The commit is durable and in the tree.
+    fn settle(
+        &self,
+        files: Vec<Planned>,
+        written: Vec<Option<Written<'_>>>,
+        dot: Dot,
+        records: &[Record],
+        at: &[usize],
+    ) -> Result<(), DriveError> {
+        let mut outcome = Ok(());
+        for ((file, written), at) in files.iter().zip(written).zip(at) {
+            let (Some(mut written), Some(shared)) = (written, &file.shared) else {
+                continue;
+            };
+            if let Body::Writing(edit) = &mut *written.body {
+                outcome = outcome.and(edit.settled(&self.drive, dot, &records[*at]));
+                self.account(shared.note(edit));
+            }
+        }
+        let mut state = self.state();
+        for (file, at) in files.into_iter().zip(at) {
+            let has_content = records[*at].content.is_some();
+            if let Some(now) = state.file_mut(file.id).filter(|now| now.node == file.node) {
+                now.born = true;
+                now.fresh &= !has_content;
+                if has_content {
+                    now.told = Some(dot);
+                }
+                if now.stamp == file.stamp {
+                    now.pending = Default::default();
+                }
+                if now
+                    .shared
+                    .as_ref()
+                    .is_some_and(|shared| !shared.is_open() && !shared.is_changed())
+                {
+                    now.shared = None;
+                }
+            } else if let Some(now) = state.file(file.id).filter(|now| now.orphan && !file.born) {
+                // It lost its name while it was being committed.
+                let kind = now.kind;
+                state.doom(file.node, kind);
+            }
+        }
+        outcome
+    }
+
+    /// Bytes that were lost to a failed write of the store stay lost: once nobody has the file open, so is its edit.
+    fn give_up(&self, id: FileId) {
+        let shared = self.state().file(id).and_then(|file| file.shared.clone());
+        let Some(shared) = shared.filter(|shared| !shared.is_open()) else {
+            return;
+        };
+        if edit_of(&shared.body()).is_none_or(|edit| !edit.failed) {
+            return;
+        }
+        let mut state = self.state();
+        if let Some(file) = state.file_mut(id) {
+            file.shared = None;
+            self.account(-shared.give_up());
+        }
+        if state.file(id).is_some_and(|file| !file.born) {
+            let at = state.file(id).and_then(|file| file.at.clone());
+            state.orphan(id);
+            if let Some((folder, name)) = at {
+                state.put(folder, name, None);
+            }
+        }
+        state.drop_if_idle(id);
+    }
+
+    /// Settles a conflict by giving up a losing version that somebody removed.
+    pub(super) fn dismiss(&self, id: FileId, loser: Dot) -> Result<(), DriveError> {
+        let _one = lock(&self.committing);
+        let node = self.state().file(id).map(|file| file.node);
+        let node = node.ok_or_else(|| super::file::gone(id))?;
+        let work = self.drive.work()?;
+        let (winner, copy) = (work.tree().entry(node)?, work.tree().copy(node, loser)?);
+        let (Some(winner), Some(copy)) = (winner, copy) else {
+            return Err(super::file::gone(id));
+        };
+        let change = dismissed(&winner, &copy).into();
+        self.drive.finish(work, None, vec![change], &[])?;
+        let mut state = self.state();
+        self.orphan(&mut state, id);
+        Ok(())
+    }
+}
+
+fn edit_of(body: &Body) -> Option<&Edit> {
+    match body {
+        Body::Writing(edit) => Some(edit),
+        Body::Reading(_) => None,
+    }
+}
+
+/// Files with bytes stored ahead go alone: those hang on an intake of their own.
+fn portions(files: Vec<Planned>) -> Vec<Vec<Planned>> {
+    let mut portions: Vec<Vec<Planned>> = Vec::new();
+    let (mut open, mut bytes) = (Vec::new(), 0);
+    for file in files {
+        let staged = file.shared.as_ref().is_some_and(
+            |shared| matches!(&*shared.body(), Body::Writing(edit) if edit.staged.is_some()),
+        );
+        let size = file.shared.as_ref().map_or(0, |shared| shared.size());
+        if staged || bytes + size > PORTION || open.len() >= RECORDS {
+            portions
+                .extend(Some(std::mem::take(&mut open)).filter(|open: &Vec<_>| !open.is_empty()));
+            bytes = 0;
+        }
+        if staged {
+            portions.push(vec![file]);
+            continue;
+        }
+        bytes += size;
+        open.push(file);
+    }
+    portions.extend(Some(open).filter(|open| !open.is_empty()));
+    portions
+}
+
+fn run(overlay: &Weak<Overlay>) {
+    while let Some(overlay) = overlay.upgrade() {
+        match overlay.next_turn() {
+            Turn::End => break,
+            Turn::Wait => {}
+            Turn::Commit => overlay.take_turn(),
+        }
+    }
+}
+
+enum Turn {
+    Wait,
+    Commit,
+    End,
+}
+
+impl Overlay {
+    /// Waits for a moment at most, so that an overlay that everybody has dropped can end.
+    fn next_turn(&self) -> Turn {
+        let mut clock = lock(&self.committer.clock);
+        if clock.closed {
+            clock.ended = true;
+            self.committer.done.notify_all();
+            return Turn::End;
+        }
+        let wait = clock.wait(self.dirty.load(Ordering::Acquire));
+        if wait.is_zero() {
+            (clock.first, clock.last) = (None, None);
+            return Turn::Commit;
+        }
+        let waited = self.committer.woken.wait_timeout(clock, wait);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        Turn::Wait
+    }
+
+    fn take_turn(&self) {
+        let outcome = self.commit(Which::Due);
+        let still = self.state().is_pending();
+        let mut clock = lock(&self.committer.clock);
+        clock.retry = None;
+        if let Err(error) = outcome {
+            tracing::warn!("changes on a mounted space could not be committed yet: {error}");
+            clock.failed = Some(error.to_string());
+            clock.retry = Some(Instant::now() + RETRY);
+        }
+        if still {
+            // Bytes of open files wait for their time, or what failed is tried again.
+            let soon = Instant::now() + LOOK;
+            clock.first.get_or_insert(soon);
+            clock.last.get_or_insert(soon);
+        }
+        self.committer.done.notify_all();
+    }
+}
+
+impl Clock {
+    /// How long until a commit; zero is now.
+    fn wait(&self, dirty: u64) -> Duration {
+        const IDLE: Duration = Duration::from_secs(60);
+        let (Some(first), Some(last)) = (self.first, self.last) else {
+            return IDLE;
+        };
+        let due = (first + LATEST).min(last + QUIET);
+        let due = self.retry.map_or(due, |retry| due.max(retry));
+        match dirty > MANY_BYTES && self.retry.is_none() {
+            true => Duration::ZERO,
+            false => due.saturating_duration_since(Instant::now()),
+        }
+    }
+}

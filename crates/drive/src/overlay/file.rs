@@ -1,0 +1,491 @@
+//! Open files: what programs that have the same file open share, reading and writing.
+
+use super::commit::Which;
+use super::state::{File, Key, State};
+use super::{FileId, Overlay, lock};
+use crate::drive::commit::DraftId;
+use crate::drive::edit::{Edit, MAX_DRAFT, STAGE};
+use crate::error::DriveError;
+use crate::handle::FileReader;
+use crate::path::DrivePath;
+use crate::record::{Kind, Time};
+use crate::tree::Tree;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// A file whose last write is so long ago is committed though it is still open.
+const QUIET: Duration = Duration::from_millis(500);
+/// A file that is written all the time is committed this often.
+const BUSY: Duration = Duration::from_secs(5);
+/// Bytes that a file without a name may hold in memory: nothing of it may reach the disk in clear.
+const MAX_NAMELESS: usize = 256 << 20;
+/// Bytes of zeros written at a time.
+const ZEROS: usize = 1 << 20;
+
+/// What everybody who has a file open shares.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub id: FileId,
+    body: Mutex<Body>,
+    size: AtomicU64,
+    changed: AtomicBool,
+    pub nameless: AtomicBool,
+    handles: AtomicUsize,
+    writers: AtomicUsize,
+    /// Bytes of `Overlay::dirty` that are ours.
+    counted: AtomicUsize,
+    times: Mutex<Times>,
+}
+
+#[derive(Debug, Default)]
+struct Times {
+    mtime: Option<Time>,
+    draft: Option<DraftId>,
+    first: Option<Instant>,
+    last: Option<Instant>,
+}
+
+/// The file's bytes.
+pub(super) enum Body {
+    Reading(Arc<FileReader>),
+    Writing(Box<Edit>),
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Reading(_) => "Reading",
+            Self::Writing(_) => "Writing",
+        })
+    }
+}
+
+impl Shared {
+    pub fn new(id: FileId, body: Body) -> Self {
+        let mut times = Times::default();
+        let (size, changed) = match &body {
+            Body::Reading(reader) => (reader.size(), false),
+            Body::Writing(edit) => {
+                let now = Some(Instant::now());
+                (times.mtime, times.first, times.last) = (edit.mtime, now, now);
+                (edit.size, edit.changed)
+            }
+        };
+        Self {
+            id,
+            body: Mutex::new(body),
+            size: AtomicU64::new(size),
+            changed: AtomicBool::new(changed),
+            nameless: AtomicBool::new(false),
+            handles: AtomicUsize::new(0),
+            writers: AtomicUsize::new(0),
+            counted: AtomicUsize::new(0),
+            times: Mutex::new(times),
+        }
+    }
+
+    pub fn body(&self) -> MutexGuard<'_, Body> {
+        lock(&self.body)
+    }
+
+    pub fn size(&self) -> u64 {
+        self.size.load(Ordering::Acquire)
+    }
+
+    /// Modification time of writes that are not committed.
+    pub fn mtime(&self) -> Option<Time> {
+        lock(&self.times).mtime
+    }
+
+    /// Anything that a commit would write?
+    pub fn is_changed(&self) -> bool {
+        self.changed.load(Ordering::Acquire)
+    }
+
+    /// The draft that holds what was synced.
+    pub fn draft(&self) -> Option<DraftId> {
+        lock(&self.times).draft
+    }
+
+    /// Its bytes in memory are given up; how many they were.
+    pub fn give_up(&self) -> i64 {
+        self.counted.swap(0, Ordering::AcqRel) as i64
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.handles.load(Ordering::Acquire) > 0
+    }
+
+    /// Is it time to commit its bytes: closed, at rest, or written for long?
+    pub fn is_due(&self) -> bool {
+        if self.writers.load(Ordering::Acquire) == 0 {
+            return true;
+        }
+        let times = lock(&self.times);
+        let passed =
+            |since: Option<Instant>, time| since.is_none_or(|since| since.elapsed() >= time);
+        passed(times.last, QUIET) || passed(times.first, BUSY)
+    }
+
+    /// Takes what others may ask without waiting for the body over from the edit; returns by how much its bytes in
+    /// memory have grown.
+    pub fn note(&self, edit: &Edit) -> i64 {
+        self.size.store(edit.size, Ordering::Release);
+        let was = self.changed.swap(edit.changed, Ordering::AcqRel);
+        let mut times = lock(&self.times);
+        (times.mtime, times.draft) = (edit.mtime, edit.draft);
+        if edit.changed {
+            let now = Instant::now();
+            times.first = times.first.filter(|_| was).or(Some(now));
+            times.last = Some(now);
+        }
+        let bytes = edit.dirty.bytes();
+        bytes as i64 - self.counted.swap(bytes, Ordering::AcqRel) as i64
+    }
+
+    /// The tree has another version now, and nothing here is unwritten: it is read anew.
+    pub fn renew(&self, reader: Arc<FileReader>) {
+        let mut body = self.body();
+        if !self.is_changed() {
+            self.size.store(reader.size(), Ordering::Release);
+            *body = Body::Reading(reader);
+        }
+    }
+}
+
+/// A file that a program has open. Dropping it closes it.
+pub struct OpenFile {
+    overlay: Arc<Overlay>,
+    shared: Arc<Shared>,
+    write: bool,
+}
+
+impl Overlay {
+    /// Opens a file, for writing too if asked.
+    pub fn open_file(
+        self: &Arc<Self>,
+        id: FileId,
+        write: bool,
+    ) -> Result<Arc<OpenFile>, DriveError> {
+        if write {
+            self.check_writable()?;
+            self.settle_bytes(id)?;
+        }
+        {
+            let state = self.state();
+            let file = state.file(id).ok_or_else(|| gone(id))?;
+            match file.kind {
+                Kind::Folder => return Err(DriveError::IsAFolder(self.words(&state, id))),
+                Kind::Symlink => return Err(DriveError::NotAFile(self.words(&state, id))),
+                Kind::File if write && file.copy.is_some() => {
+                    return Err(DriveError::ConflictCopy(self.words(&state, id)));
+                }
+                Kind::File => {}
+            }
+            if let Some(shared) = &file.shared {
+                return Ok(self.handle(shared.clone(), write));
+            }
+        }
+        // Reading where its bytes are may take long: not while others wait.
+        let body = self.load(id)?;
+        let mut state = self.state();
+        let file = state.file_mut(id).ok_or_else(|| gone(id))?;
+        let fresh = || Arc::new(Shared::new(id, body));
+        let shared = file.shared.get_or_insert_with(fresh).clone();
+        shared.nameless.store(file.orphan, Ordering::Release);
+        Ok(self.handle(shared, write))
+    }
+
+    pub(super) fn handle(self: &Arc<Self>, shared: Arc<Shared>, write: bool) -> Arc<OpenFile> {
+        shared.handles.fetch_add(1, Ordering::AcqRel);
+        if write {
+            shared.writers.fetch_add(1, Ordering::AcqRel);
+        }
+        Arc::new(OpenFile {
+            overlay: self.clone(),
+            shared,
+            write,
+        })
+    }
+
+    /// Bytes that were taken over from another node are to be the file's own before they are changed.
+    fn settle_bytes(&self, id: FileId) -> Result<(), DriveError> {
+        let borrowed = |file: &File| file.pending.bytes_of.is_some();
+        let is_borrowed = self.state().file(id).is_some_and(borrowed);
+        match is_borrowed {
+            true => self.commit(Which::File(id)),
+            false => Ok(()),
+        }
+    }
+
+    /// The bytes of a file that nobody has open.
+    fn load(&self, id: FileId) -> Result<Body, DriveError> {
+        let (key, fresh, path) = {
+            let state = self.state();
+            let file = state.file(id).ok_or_else(|| gone(id))?;
+            let bytes_of = file.pending.bytes_of.map(|node| (node, None));
+            (
+                bytes_of.unwrap_or(file.key()),
+                file.fresh,
+                self.path_of(&state, id),
+            )
+        };
+        if fresh {
+            return Ok(Body::Writing(Box::new(Edit::begin(&self.drive, path))));
+        }
+        Ok(Body::Reading(Arc::new(self.reader(key, &path)?)))
+    }
+
+    pub(super) fn reader(
+        &self,
+        (node, copy): Key,
+        path: &DrivePath,
+    ) -> Result<FileReader, DriveError> {
+        let rows = self.drive.rows()?;
+        let tree = Tree(&rows);
+        let entry = match copy {
+            None => tree.entry(node)?,
+            Some(dot) => tree.copy(node, dot)?,
+        };
+        let entry = entry.ok_or_else(|| DriveError::NotFound(path.to_string()))?;
+        self.drive.reader(&tree, &entry, path)
+    }
+
+    /// A name for errors.
+    pub(super) fn words(&self, state: &State, id: FileId) -> String {
+        self.path_of(state, id).to_string()
+    }
+
+    fn path_of(&self, state: &State, id: FileId) -> DrivePath {
+        let at = state.file(id).and_then(|file| file.at.clone());
+        DrivePath::from_names(at.map(|(_, name)| name).into_iter().collect())
+    }
+
+    /// More or fewer bytes wait in memory.
+    pub(super) fn account(&self, more: i64) {
+        // Two's complement: adding a negative number subtracts.
+        self.dirty.fetch_add(more as u64, Ordering::AcqRel);
+    }
+}
+
+impl OpenFile {
+    /// Which file.
+    pub fn id(&self) -> FileId {
+        self.shared.id
+    }
+
+    /// Bytes now.
+    pub fn size(&self) -> u64 {
+        self.shared.size()
+    }
+
+    /// Reads; 0 at the end. Waits a bounded time for blocks that are not here.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, DriveError> {
+        loop {
+            let reader = {
+                let body = self.shared.body();
+                match &*body {
+                    Body::Reading(reader) => reader.clone(),
+                    Body::Writing(edit) if !edit.changed => edit.reader.clone(),
+                    Body::Writing(edit) => {
+                        edit.check()?;
+                        let length = edit.size.saturating_sub(offset).min(buffer.len() as u64);
+                        if !edit.is_staged(offset..offset + length) {
+                            edit.read(offset, &mut buffer[..length as usize])?;
+                            return Ok(length as usize);
+                        }
+                        drop(body);
+                        // What was stored ahead can be read once a record names it.
+                        self.overlay.commit(Which::File(self.id()))?;
+                        continue;
+                    }
+                }
+            };
+            return reader.read_at(offset, buffer);
+        }
+    }
+
+    /// Writes; in memory, and in the feed ahead of a record, until the next commit.
+    pub fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), DriveError> {
+        let (more, is_full) = {
+            let mut body = self.shared.body();
+            let edit = self.writing(&mut body)?;
+            edit.write(offset, data)?;
+            let outcome = self.make_room(edit);
+            (self.shared.note(edit), outcome?)
+        };
+        self.overlay.account(more);
+        if is_full {
+            self.overlay.commit(Which::File(self.id()))?;
+        }
+        self.overlay.wake();
+        self.overlay.wait_for_room()
+    }
+
+    /// Stores long writes ahead; true when that is not enough.
+    fn make_room(&self, edit: &mut Edit) -> Result<bool, DriveError> {
+        if edit.dirty.bytes() < STAGE {
+            return Ok(false);
+        }
+        if self.shared.nameless.load(Ordering::Acquire) {
+            return match edit.dirty.bytes() > MAX_NAMELESS {
+                true => Err(DriveError::TooLarge(edit.path.to_string())),
+                false => Ok(false),
+            };
+        }
+        edit.stage(&self.overlay.drive)?;
+        Ok(edit.dirty.bytes() >= STAGE)
+    }
+
+    /// Cuts the file, or extends it with zeros.
+    pub fn truncate(&self, size: u64) -> Result<(), DriveError> {
+        let more = {
+            let mut body = self.shared.body();
+            let edit = self.writing(&mut body)?;
+            edit.resize(size)?;
+            self.shared.note(edit)
+        };
+        self.overlay.account(more);
+        self.overlay.wake();
+        Ok(())
+    }
+
+    /// Overwrites a range with zeros, as far as the file goes.
+    pub fn zero(&self, range: Range<u64>) -> Result<(), DriveError> {
+        let end = range.end.min(self.size());
+        let mut at = range.start;
+        while at < end {
+            let length = ZEROS.min((end - at) as usize);
+            self.write_at(at, &vec![0; length])?;
+            at += length as u64;
+        }
+        Ok(())
+    }
+
+    /// The next stretch that is not a hole; none when the rest is one.
+    pub fn next_data(&self, offset: u64) -> Option<Range<u64>> {
+        let reader = match &*self.shared.body() {
+            Body::Reading(reader) => reader.clone(),
+            Body::Writing(edit) if !edit.changed => edit.reader.clone(),
+            Body::Writing(edit) => return (offset < edit.size).then_some(offset..edit.size),
+        };
+        reader.next_data(offset)
+    }
+
+    /// The modification time that the next commit records.
+    pub(super) fn set_mtime(&self, mtime: Time) -> Result<(), DriveError> {
+        let mut body = self.shared.body();
+        let edit = self.writing(&mut body)?;
+        if edit.changed || edit.content.mtime != mtime {
+            (edit.mtime, edit.changed, edit.draft_is_old) = (Some(mtime), true, true);
+            self.shared.note(edit);
+        }
+        Ok(())
+    }
+
+    /// A program has closed it. What it wrote is committed soon; what could not be is told here.
+    pub fn flush(&self) -> Result<(), DriveError> {
+        self.overlay.wake();
+        self.overlay.failed()
+    }
+
+    /// Makes what was written durable: where that is enough as a draft, else as a version.
+    pub fn sync(&self) -> Result<(), DriveError> {
+        if self.shared.nameless.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        if self.overlay.is_recorded(self.id()) {
+            let mut body = self.shared.body();
+            match &mut *body {
+                Body::Reading(_) => return Ok(()),
+                Body::Writing(edit) if edit.staged.is_none() && edit.dirty.bytes() <= MAX_DRAFT => {
+                    let synced = edit.sync(&self.overlay.drive);
+                    self.shared.note(edit);
+                    return synced;
+                }
+                Body::Writing(_) => {}
+            }
+        }
+        self.overlay.commit(Which::File(self.id()))
+    }
+
+    fn writing<'a>(&self, body: &'a mut Body) -> Result<&'a mut Edit, DriveError> {
+        if !self.write {
+            return Err(DriveError::ReadOnly);
+        }
+        if let Body::Reading(_) = body {
+            *body = Body::Writing(Box::new(self.overlay.edit(self.id())?));
+        }
+        match body {
+            Body::Writing(edit) => Ok(edit),
+            Body::Reading(_) => Err(DriveError::ReadOnly),
+        }
+    }
+}
+
+impl Overlay {
+    /// The first write to a file: an edit of the version that is shown now.
+    fn edit(&self, id: FileId) -> Result<Edit, DriveError> {
+        let (node, path) = {
+            let state = self.state();
+            let file = state.file(id).ok_or_else(|| gone(id))?;
+            (file.node, self.path_of(&state, id))
+        };
+        let rows = self.drive.rows()?;
+        let tree = Tree(&rows);
+        let entry = tree.entry(node)?;
+        let entry = entry.ok_or_else(|| DriveError::NotFound(path.to_string()))?;
+        Edit::open(&self.drive, &tree, entry, path)
+    }
+
+    /// Is everything about a file but its bytes in the tree?
+    fn is_recorded(&self, id: FileId) -> bool {
+        let state = self.state();
+        let recorded = |file: &File| file.born && !file.fresh && file.pending.is_empty();
+        state.file(id).is_some_and(recorded)
+    }
+
+    fn closed(&self, shared: &Arc<Shared>, write: bool) {
+        if write {
+            shared.writers.fetch_sub(1, Ordering::AcqRel);
+        }
+        let mut state = self.state();
+        let last = shared.handles.fetch_sub(1, Ordering::AcqRel) == 1;
+        let Some(file) = state.file_mut(shared.id).filter(|_| last) else {
+            return;
+        };
+        if file.orphan || !shared.is_changed() {
+            file.shared = None;
+            self.account(-shared.give_up());
+            state.drop_if_idle(shared.id);
+        }
+    }
+
+    /// No name leads to a file any more: what is unwritten lives while it is open.
+    pub(super) fn orphan(&self, state: &mut State, id: FileId) {
+        state.orphan(id);
+        let shared = state.file(id).and_then(|file| file.shared.clone());
+        if let Some(shared) = shared {
+            shared.nameless.store(true, Ordering::Release);
+            state.dead_drafts.extend(shared.draft());
+            if let Some(file) = state.file_mut(id).filter(|_| !shared.is_open()) {
+                file.shared = None;
+                self.account(-shared.give_up());
+            }
+        }
+        state.drop_if_idle(id);
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.overlay.closed(&self.shared, self.write);
+        self.overlay.wake();
+    }
+}
+
+pub(super) fn gone(id: FileId) -> DriveError {
+    DriveError::NotFound(format!("number {}", id.0))
+}

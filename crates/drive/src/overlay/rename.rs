@@ -1,0 +1,217 @@
+//! Renaming. A file that takes the place of another becomes its next version, so that history survives the habit of
+//! editors to write beside and rename over.
+
+use super::commit::Which;
+use super::file::gone;
+use super::look::Picture;
+use super::state::{File, State};
+use super::{FileId, Overlay, Replace};
+use crate::drive::now;
+use crate::error::DriveError;
+use crate::path::Name;
+use crate::record::{Kind, NodeId};
+
+/// A name in a folder.
+type At<'a> = (FileId, &'a Name);
+
+/// What a rename is about, looked up.
+struct Move<'a> {
+    from: (NodeId, &'a Name),
+    to: (NodeId, &'a Name),
+    source: FileId,
+    target: Option<FileId>,
+}
+
+impl Overlay {
+    /// Moves or renames.
+    pub fn rename(&self, from: At<'_>, to: At<'_>, replace: Replace) -> Result<(), DriveError> {
+        self.check_writable()?;
+        if let Some(target) = self.peek(to)?.filter(|_| replace == Replace::Allowed) {
+            self.prepare(from, target)?;
+        }
+        let mut state = self.state();
+        let picture = self.picture()?;
+        let Some(what) = self.look_up(&mut state, &picture, from, to)? else {
+            return Ok(());
+        };
+        match (what.target, replace) {
+            (Some(_), Replace::Refused) => return Err(DriveError::Exists(to.1.to_string())),
+            (None, Replace::Exchange) => return Err(DriveError::NotFound(to.1.to_string())),
+            (Some(target), Replace::Exchange) => {
+                self.check_loop(&state, target, from.0)?;
+                self.exchange(&mut state, &what, target);
+            }
+            (Some(target), _) => self.replace(&mut state, &picture, &what, target)?,
+            (None, _) => self.place(&mut state, &what),
+        }
+        self.touch_folder(&mut state, what.from.0);
+        self.touch_folder(&mut state, what.to.0);
+        if let Some(node) = state.file(what.source).map(|file| file.node) {
+            state.touch(node, |times| times.ctime = now());
+        }
+        drop(state);
+        self.wake();
+        Ok(())
+    }
+
+    fn peek(&self, (folder, name): At<'_>) -> Result<Option<FileId>, DriveError> {
+        let mut state = self.state();
+        let picture = self.picture()?;
+        self.find(&mut state, &picture, folder, name)
+    }
+
+    /// What has to be in the tree before one takes the other's place: bytes that are open, and, where both are in the
+    /// tree, everything, since bytes then pass from node to node.
+    fn prepare(&self, from: At<'_>, target: FileId) -> Result<(), DriveError> {
+        self.keep_what_is_open(target)?;
+        let Some(source) = self.peek(from)?.filter(|source| *source != target) else {
+            return Ok(());
+        };
+        let (unwritten, copy) = {
+            let state = self.state();
+            let born = |id| state.file(id).is_some_and(|file| file.born);
+            let unwritten = state.file(source).is_some_and(|file| file.is_pending());
+            let copy = state.file(target).and_then(|file| file.copy);
+            (born(source) && born(target) && unwritten, copy)
+        };
+        if let Some(loser) = copy {
+            return self.dismiss(target, loser);
+        }
+        match unwritten {
+            true => self.commit(Which::File(source)),
+            false => Ok(()),
+        }
+    }
+
+    /// Finds both ends and refuses what cannot be; none when there is nothing to do.
+    fn look_up<'a>(
+        &self,
+        state: &mut State,
+        picture: &Picture,
+        from: At<'a>,
+        to: At<'a>,
+    ) -> Result<Option<Move<'a>>, DriveError> {
+        let source = self.find(state, picture, from.0, from.1)?;
+        let source = source.ok_or_else(|| DriveError::NotFound(from.1.to_string()))?;
+        let target = self.find(state, picture, to.0, to.1)?;
+        if target == Some(source) {
+            return Ok(None);
+        }
+        if state.file(source).is_some_and(|file| file.copy.is_some()) {
+            return Err(DriveError::ConflictCopy(from.1.to_string()));
+        }
+        self.check_loop(state, source, to.0)?;
+        Ok(Some(Move {
+            from: (self.parent_node(state, picture, from.0)?, from.1),
+            to: (self.parent_node(state, picture, to.0)?, to.1),
+            source,
+            target,
+        }))
+    }
+
+    /// A folder does not go into itself.
+    fn check_loop(&self, state: &State, moved: FileId, into: FileId) -> Result<(), DriveError> {
+        let mut at = into;
+        loop {
+            if at == moved {
+                return Err(DriveError::IntoItself(self.words(state, moved)));
+            }
+            let above = state.file(at).and_then(|file| file.at.as_ref());
+            match above.and_then(|(folder, _)| state.by_key(&(*folder, None))) {
+                Some(above) => at = above,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn place(&self, state: &mut State, what: &Move<'_>) {
+        let (folder, name) = (what.to.0, what.to.1.clone());
+        let file = state.file(what.source).map(|file| (file.node, file.born));
+        if let Some((node, true)) = file {
+            state.freed.freed(what.from.0, what.from.1.clone(), node);
+        }
+        let succeeds = state.freed.predecessor(folder, &name);
+        state.change(what.source, |file| {
+            file.at = Some((folder, name.clone()));
+            file.pending.place = file.at.clone();
+            file.pending.succeeds = succeeds.filter(|old| *old != file.node);
+        });
+        state.put(what.from.0, what.from.1.clone(), None);
+        state.put(folder, name, Some(what.source));
+    }
+
+    fn exchange(&self, state: &mut State, what: &Move<'_>, target: FileId) {
+        for (id, (folder, name)) in [(what.source, what.to), (target, what.from)] {
+            state.change(id, |file| {
+                file.at = Some((folder, name.clone()));
+                file.pending.place = file.at.clone();
+            });
+            state.put(folder, name.clone(), Some(id));
+        }
+    }
+
+    fn replace(
+        &self,
+        state: &mut State,
+        picture: &Picture,
+        what: &Move<'_>,
+        target: FileId,
+    ) -> Result<(), DriveError> {
+        let kind_of = |id| state.file(id).map(|file| file.kind).ok_or_else(|| gone(id));
+        let (source_kind, target_kind) = (kind_of(what.source)?, kind_of(target)?);
+        match (source_kind, target_kind) {
+            (Kind::Folder, Kind::Folder) => self.check_empty(state, picture, target)?,
+            (Kind::Folder, _) => return Err(DriveError::NotAFolder(what.to.1.to_string())),
+            (_, Kind::Folder) => return Err(DriveError::IsAFolder(what.to.1.to_string())),
+            _ => {}
+        }
+        // The bytes of a file that is open and in the tree stay with its node.
+        let is_free = |file: &File| !file.born || file.shared.is_none();
+        let is_next_version = source_kind == target_kind
+            && source_kind != Kind::Folder
+            && state.file(target).is_some_and(|file| file.born)
+            && state.file(what.source).is_some_and(is_free);
+        if is_next_version {
+            return self.succeed(state, picture, what, target);
+        }
+        self.unlink(state, picture, what.to.0, what.to.1, target)?;
+        self.place(state, what);
+        Ok(())
+    }
+
+    /// The source becomes the next version of the target's node; what had the name lives only while it is open.
+    fn succeed(
+        &self,
+        state: &mut State,
+        picture: &Picture,
+        what: &Move<'_>,
+        target: FileId,
+    ) -> Result<(), DriveError> {
+        let file = state.file(target).ok_or_else(|| gone(target))?;
+        let (node, told, place) = (file.node, file.told, file.pending.place.clone());
+        let source = state.file(what.source).ok_or_else(|| gone(what.source))?;
+        let (old, kind) = (source.node, source.kind);
+        if source.born {
+            // Clean by now: its bytes become the target's, and its own node goes.
+            let attrs = self.attrs(state, picture, what.source)?;
+            state.doom(old, kind);
+            state.freed.freed(what.from.0, what.from.1.clone(), old);
+            state.change(what.source, |file| {
+                file.pending.bytes_of = Some(old);
+                file.pending.attrs = Some(attrs);
+            });
+        }
+        self.orphan(state, target);
+        state.rebind(what.source, node);
+        state.change(what.source, |file| {
+            file.born = true;
+            file.told = told;
+            file.at = Some((what.to.0, what.to.1.clone()));
+            file.pending.place = place;
+            file.pending.succeeds = None;
+        });
+        state.put(what.from.0, what.from.1.clone(), None);
+        state.put(what.to.0, what.to.1.clone(), Some(what.source));
+        Ok(())
+    }
+}

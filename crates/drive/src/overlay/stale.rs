@@ -1,0 +1,241 @@
+//! What others changed: compared with what the kernel was told, so that it forgets just that.
+
+use super::file::Shared;
+use super::look::Picture;
+use super::state::{File, State};
+use super::{FileId, Overlay, lock};
+use crate::error::DriveError;
+use crate::path::{DrivePath, Name};
+use crate::record::{Kind, NodeId};
+use crate::tree::{Changed, Entry};
+use crate::version::Dot;
+use std::sync::{Arc, Weak};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+/// An open file, and what the tree shows for it now.
+type Renewed = (Arc<Shared>, Entry);
+
+/// What must be forgotten and asked for again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stale {
+    /// what is under a name
+    Entry {
+        /// in which folder
+        folder: FileId,
+        /// which name
+        name: Name,
+    },
+    /// a file's details
+    Attributes(FileId),
+    /// its details and its bytes
+    Content(FileId),
+    /// everything
+    All,
+}
+
+impl Overlay {
+    /// Follows the tree on a thread of its own; it ends with the drive, or soon after the overlay.
+    pub(super) fn follow(self: &Arc<Self>) -> Result<(), DriveError> {
+        let overlay = Arc::downgrade(self);
+        let mut changes = self.drive.subscribe();
+        let thread = std::thread::Builder::new().name("overlay-follow".into());
+        let run = move || follow(&overlay, &mut changes);
+        thread.spawn(run).map_err(DriveError::Source)?;
+        Ok(())
+    }
+
+    /// Everything known is compared again after events were missed.
+    fn compare_all(&self) -> Result<(), DriveError> {
+        self.tell(Stale::All);
+        let picture = self.picture()?;
+        let mut renewed = Vec::new();
+        self.compare_known(&mut self.state(), &picture, &mut renewed)?;
+        self.renew(&picture, renewed)
+    }
+
+    /// Something at or below a path may look different.
+    fn compare(&self, path: &DrivePath) -> Result<(), DriveError> {
+        let picture = self.picture()?;
+        let entry = picture.tree().lookup(path)?;
+        let mut renewed = Vec::new();
+        let mut state = self.state();
+        if let Some((folder, name)) = path.split() {
+            self.compare_name(&state, &picture, &folder, &name, entry.as_ref())?;
+        }
+        match entry {
+            Some(entry) if entry.kind != Kind::Folder => {
+                if let Some(id) = state.by_key(&(entry.node, None)) {
+                    self.compare_one(&mut state, &picture, id, &mut renewed)?;
+                }
+            }
+            _ => self.compare_known(&mut state, &picture, &mut renewed)?,
+        }
+        drop(state);
+        self.renew(&picture, renewed)
+    }
+
+    /// Does a name still lead to what it was told to lead to?
+    fn compare_name(
+        &self,
+        state: &State,
+        picture: &Picture,
+        folder: &DrivePath,
+        name: &Name,
+        entry: Option<&Entry>,
+    ) -> Result<(), DriveError> {
+        let group = picture.tree().folders(folder)?;
+        let now = entry.and_then(|entry| state.by_key(&(entry.node, None)));
+        let at = now.and_then(|id| state.file(id)?.at.as_ref());
+        if at.is_some_and(|at| at.1 == *name && group.contains(&at.0)) {
+            return Ok(());
+        }
+        for node in group {
+            if let Some(folder) = state.by_key(&(node, None)) {
+                let name = name.clone();
+                self.tell(Stale::Entry { folder, name });
+                self.tell(Stale::Attributes(folder));
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_known(
+        &self,
+        state: &mut State,
+        picture: &Picture,
+        renewed: &mut Vec<Renewed>,
+    ) -> Result<(), DriveError> {
+        let known: Vec<FileId> = state.files().map(|(id, _)| id).collect();
+        known
+            .into_iter()
+            .try_for_each(|id| self.compare_one(state, picture, id, renewed))
+    }
+
+    fn compare_one(
+        &self,
+        state: &mut State,
+        picture: &Picture,
+        id: FileId,
+        renewed: &mut Vec<Renewed>,
+    ) -> Result<(), DriveError> {
+        let is_compared =
+            |file: &&File| file.born && !file.fresh && !file.orphan && file.copy.is_none();
+        let Some(file) = state
+            .file(id)
+            .filter(is_compared)
+            .filter(|_| id != FileId::ROOT)
+        else {
+            return Ok(());
+        };
+        let Some(entry) = picture.tree().entry(file.node)? else {
+            return Ok(());
+        };
+        let (told, attrs, shared) = (file.told, file.attrs.clone(), file.shared.clone());
+        self.compare_place(state, picture, id)?;
+        let is_free = shared.as_ref().is_none_or(|shared| !shared.is_changed());
+        if told != entry.version && is_free {
+            self.tell(Stale::Content(id));
+            renewed.extend(shared.map(|shared| (shared, entry.clone())));
+        } else if attrs != entry.attrs {
+            self.tell(Stale::Attributes(id));
+        }
+        if let Some(file) = state.file_mut(id) {
+            file.attrs = entry.attrs;
+            // Changes of our own lie over another's version until they are committed beside it.
+            file.told = if is_free { entry.version } else { told };
+        }
+        Ok(())
+    }
+
+    /// Is a file still where it was told to be?
+    fn compare_place(
+        &self,
+        state: &mut State,
+        picture: &Picture,
+        id: FileId,
+    ) -> Result<(), DriveError> {
+        let tree = picture.tree();
+        let Some((file, at)) = state
+            .file(id)
+            .and_then(|file| Some((file, file.at.clone()?)))
+        else {
+            return Ok(());
+        };
+        if file.pending.place.is_some() {
+            return Ok(());
+        }
+        let shown = tree.path(file.node)?.and_then(|path| path.split());
+        let now = match (tree.place(file.node)?, shown) {
+            (Some((folder, _)), Some((_, name))) => Some((folder, name)),
+            _ => None,
+        };
+        let is_same = |now: &(NodeId, Name)| {
+            let group = tree.group(at.0);
+            now.1 == at.1 && (now.0 == at.0 || group.is_ok_and(|group| group.contains(&now.0)))
+        };
+        if now.as_ref().is_some_and(is_same) {
+            return Ok(());
+        }
+        if let Some(folder) = state.by_key(&(at.0, None)) {
+            self.tell(Stale::Entry { folder, name: at.1 });
+        }
+        if let (Some(file), Some(now)) = (state.file_mut(id), now) {
+            file.at = Some(now);
+        }
+        Ok(())
+    }
+
+    /// Gives open files their newer versions. Finding out where the bytes are may take long: without the lock.
+    fn renew(&self, picture: &Picture, renewed: Vec<Renewed>) -> Result<(), DriveError> {
+        for (shared, entry) in renewed {
+            let path = DrivePath::from_names(vec![entry.name.clone()]);
+            let reader = self.drive.reader(&picture.tree(), &entry, &path)?;
+            shared.renew(Arc::new(reader));
+        }
+        Ok(())
+    }
+
+    fn tell(&self, stale: Stale) {
+        self.stale.send(stale).ok(); // nobody listens: nobody has anything to forget
+    }
+
+    /// Are all of these commits this overlay's own? They are told once.
+    fn are_ours(&self, commits: &[Dot]) -> bool {
+        let own = self.drive.tag();
+        let mut ours = lock(&self.ours);
+        let mut is_ours = |dot: &Dot| Some(dot.writer) == own && ours.remove(&dot.block);
+        commits.iter().fold(true, |all, dot| is_ours(dot) && all)
+    }
+}
+
+fn follow(overlay: &Weak<Overlay>, changes: &mut Receiver<Changed>) {
+    // Told before the paths that the commits changed.
+    let mut is_own = false;
+    loop {
+        let change = changes.blocking_recv();
+        let Some(overlay) = overlay.upgrade() else {
+            return;
+        };
+        // Until a commit of ours is settled its own traces would look foreign.
+        let _one = lock(&overlay.committing);
+        let compared = match change {
+            Ok(Changed::Applied(commits)) => {
+                is_own = overlay.are_ours(&commits);
+                Ok(())
+            }
+            Ok(Changed::Path(_)) if is_own => Ok(()),
+            Ok(Changed::Path(path)) => overlay.compare(&path),
+            Ok(_) => Ok(()),
+            Err(RecvError::Lagged(_)) => {
+                is_own = false;
+                overlay.compare_all()
+            }
+            Err(RecvError::Closed) => return,
+        };
+        if let Err(error) = compared {
+            tracing::warn!("a mounted space may show something old: {error}");
+            overlay.tell(Stale::All);
+        }
+    }
+}
