@@ -12,6 +12,7 @@ pub use block::{
     MAX_MESSAGE, MetadataBlock, decode_block, decode_claim, decode_message, encode_claim,
     encode_commit, encode_message,
 };
+pub(crate) use block::{decode_record, encode_record};
 pub(crate) use reader::Reader;
 pub use reader::decode_runs;
 pub(crate) use writer::Writer;

@@ -1,6 +1,7 @@
 //! Open files: what programs that have the same file open share, reading and writing.
 
 use super::commit::Which;
+use super::plan::birth;
 use super::state::{File, Key, State};
 use super::{FileId, Overlay, lock};
 use crate::drive::commit::DraftId;
@@ -407,6 +408,8 @@ impl OpenFile {
                 }
                 Body::Writing(_) => {}
             }
+        } else if self.overlay.sync_unborn(&self.shared)? {
+            return Ok(());
         }
         self.overlay.commit(Which::File(self.id()))
     }
@@ -445,6 +448,44 @@ impl Overlay {
         let state = self.state();
         let recorded = |file: &File| file.born && !file.fresh && file.pending.is_empty();
         state.file(id).is_some_and(recorded)
+    }
+
+    /// Keeps a new file as a draft until its first commit. False where that is not enough: its folder is new too, or
+    /// it is large.
+    pub(super) fn sync_unborn(&self, shared: &Shared) -> Result<bool, DriveError> {
+        let birth = {
+            let state = self.state();
+            let file = state
+                .file(shared.id)
+                .filter(|file| !file.born && !file.orphan);
+            let parent = file
+                .and_then(|file| file.pending.place.as_ref())
+                .map(|at| at.0);
+            let is_born = |node| match state.by_key(&(node, None)).and_then(|id| state.file(id)) {
+                Some(folder) => folder.born,
+                None => true,
+            };
+            file.filter(|_| parent.is_some_and(is_born)).map(birth)
+        };
+        let Some(birth) = birth else {
+            return Ok(false);
+        };
+        match &mut *shared.body() {
+            Body::Writing(edit) => {
+                let kept = edit.sync_birth(&self.drive, birth);
+                shared.note(edit);
+                kept
+            }
+            Body::Reading(_) => Ok(false),
+        }
+    }
+
+    /// New files that programs still have open.
+    pub(super) fn unborn_and_open(&self) -> Vec<Arc<Shared>> {
+        let state = self.state();
+        let unborn = state.files().filter(|(_, file)| !file.born && !file.orphan);
+        let shared = unborn.filter_map(|(_, file)| file.shared.clone());
+        shared.filter(|shared| shared.is_open()).collect()
     }
 
     fn closed(&self, shared: &Arc<Shared>, write: bool) {

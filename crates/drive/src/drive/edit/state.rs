@@ -1,7 +1,7 @@
 //! The state of one edit: what was opened, what was written since, and how that becomes a version.
 
 use super::dirty::Dirty;
-use super::draft::{self, Draft};
+use super::draft::{self, Draft, Start};
 use super::{MAX_DRAFT, MAX_SIZE};
 use crate::content::LARGE;
 use crate::content::chunk::Chunker;
@@ -164,16 +164,40 @@ impl Edit {
         if self.draft.is_some() && !self.draft_is_old {
             return Ok(());
         }
+        let floor = self.floor;
+        self.keep_draft(
+            drive,
+            Start::Version {
+                node,
+                version,
+                floor,
+            },
+        )
+    }
+
+    /// The same for a file that was never committed: `birth` brings it into being at the next start. False: it has too
+    /// much for a draft.
+    pub fn sync_birth(&mut self, drive: &Drive, birth: Record) -> Result<bool, DriveError> {
+        self.check()?;
+        if self.staged.is_some() || self.dirty.bytes() > MAX_DRAFT {
+            return Ok(false);
+        }
+        if self.draft.is_none() || self.draft_is_old {
+            self.keep_draft(drive, Start::Birth(Box::new(birth)))?;
+        }
+        Ok(true)
+    }
+
+    fn keep_draft(&mut self, drive: &Drive, start: Start) -> Result<(), DriveError> {
         let draft = Draft {
-            node,
-            version,
-            floor: self.floor,
+            start,
             size: self.size,
             mtime: self.mtime.unwrap_or_else(now),
             dirty: std::mem::take(&mut self.dirty),
         };
-        let sealed = draft::key(&drive.read_key).seal(&draft::encode(&draft));
+        let plaintext = draft::encode(&draft);
         self.dirty = draft.dirty;
+        let sealed = draft::key(&drive.read_key).seal(&plaintext?);
         let id = self.draft.unwrap_or_else(|| NodeId::generate(Kind::File).0);
         drive.writer()?.keep_draft(id, sealed.into())?;
         (self.draft, self.draft_is_old) = (Some(id), false);
