@@ -192,13 +192,16 @@ pub struct Content {
     pub body: Body,
 }
 
+/// Extended attributes: names and values.
+pub type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Register: attributes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Attrs {
     /// permission bits (07777)
     pub mode: u32,
     /// sorted by name; at most 60 KiB with everything else in the record
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub xattrs: Xattrs,
 }
 
 /// Register: alive or deleted.

@@ -19,11 +19,11 @@ pub(crate) use state::Edit;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes in memory above which long writes are stored ahead.
-pub(crate) const STAGE: usize = 8 << 20;
+const STAGE: usize = 8 << 20;
 /// Larger edits are committed rather than kept as a draft.
 pub(crate) const MAX_DRAFT: usize = 1 << 20;
 /// Largest file.
-pub(crate) const MAX_SIZE: u64 = i64::MAX as u64;
+const MAX_SIZE: u64 = i64::MAX as u64;
 
 /// A file open for writing. Reads see what was written; other readers see it after `flush`. Dropped without a flush,
 /// what was written since the last flush or sync is lost.

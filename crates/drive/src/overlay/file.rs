@@ -5,7 +5,7 @@ use super::plan::birth;
 use super::state::{File, Key, State};
 use super::{FileId, Overlay, lock};
 use crate::drive::commit::DraftId;
-use crate::drive::edit::{Edit, MAX_DRAFT, STAGE};
+use crate::drive::edit::{Edit, MAX_DRAFT};
 use crate::error::DriveError;
 use crate::handle::FileReader;
 use crate::path::DrivePath;
@@ -22,6 +22,8 @@ const QUIET: Duration = Duration::from_millis(500);
 const BUSY: Duration = Duration::from_secs(5);
 /// Bytes that a file without a name may hold in memory: nothing of it may reach the disk in clear.
 const MAX_NAMELESS: usize = 256 << 20;
+/// Bytes in short stretches, all over a file, that may gather in memory: they cannot be stored ahead.
+const SCATTERED: usize = 32 << 20;
 /// Bytes of zeros written at a time.
 const ZEROS: usize = 1 << 20;
 
@@ -327,7 +329,7 @@ impl OpenFile {
 
     /// Stores long writes ahead; true when that is not enough.
     fn make_room(&self, edit: &mut Edit) -> Result<bool, DriveError> {
-        if edit.dirty.bytes() < STAGE {
+        if !edit.wants_room() {
             return Ok(false);
         }
         if self.shared.nameless.load(Ordering::Acquire) {
@@ -337,7 +339,7 @@ impl OpenFile {
             };
         }
         edit.stage(&self.overlay.drive)?;
-        Ok(edit.dirty.bytes() >= STAGE)
+        Ok(edit.dirty.bytes() >= SCATTERED)
     }
 
     /// Cuts the file, or extends it with zeros.

@@ -5,7 +5,7 @@ use super::state::{File, State};
 use super::{FileId, Overlay};
 use crate::error::DriveError;
 use crate::path::Name;
-use crate::record::{Attrs, Body, Content, Kind, NodeId, Time};
+use crate::record::{Attrs, Body, Content, Kind, NodeId, Time, Xattrs};
 use crate::tree::{Entry, Tree};
 use crate::version::Dot;
 use cobox_view::kv::Snapshot;
@@ -155,7 +155,7 @@ impl Overlay {
     }
 
     /// Extended attributes.
-    pub fn xattrs(&self, id: FileId) -> Result<Vec<(Vec<u8>, Vec<u8>)>, DriveError> {
+    pub fn xattrs(&self, id: FileId) -> Result<Xattrs, DriveError> {
         let state = self.state();
         let picture = self.picture()?;
         Ok(self.attrs(&state, &picture, id)?.xattrs)

@@ -2,7 +2,7 @@
 
 use super::dirty::Dirty;
 use super::draft::{self, Draft, Start};
-use super::{MAX_DRAFT, MAX_SIZE};
+use super::{MAX_DRAFT, MAX_SIZE, STAGE};
 use crate::content::LARGE;
 use crate::content::chunk::Chunker;
 use crate::content::intake::{Intake, Small};
@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// Permission bits of a new file.
 const FILE_MODE: u32 = 0o644;
 /// An aligned window with more runs than this is rewritten when runs are folded.
-const WINDOW_RUNS: usize = 64;
+const WINDOW_RUNS: usize = 128;
 
 /// An edit under way.
 pub(crate) struct Edit {
@@ -40,6 +40,8 @@ pub(crate) struct Edit {
     pub mtime: Option<Time>,
     pub mode: Option<u32>,
     pub dirty: Dirty,
+    /// Bytes that were too scattered to be stored ahead when that was tried last.
+    pub scattered: usize,
     pub staged: Option<Staged>,
     /// Something a flush must write.
     pub changed: bool,
@@ -76,6 +78,7 @@ impl Edit {
             mtime: None,
             mode: None,
             dirty: Dirty::default(),
+            scattered: 0,
             staged: None,
             changed: false,
             draft: None,
@@ -234,6 +237,11 @@ impl Edit {
         Ok(())
     }
 
+    /// Is so much in memory that long writes should be stored ahead? Not each time while only short ones gather.
+    pub fn wants_room(&self) -> bool {
+        self.dirty.bytes() >= STAGE.max(self.scattered + STAGE / 8)
+    }
+
     /// Stores long writes ahead of their record. The last chunk of each stays, since more may follow it.
     pub fn stage(&mut self, drive: &Drive) -> Result<(), DriveError> {
         let long = self.dirty.take_long(LARGE as usize);
@@ -268,6 +276,7 @@ impl Edit {
         }
         self.failed = false;
         self.staged = Some(staged);
+        self.scattered = self.dirty.bytes();
         Ok(())
     }
 
@@ -430,6 +439,7 @@ impl Edit {
         self.content = content;
         (self.mtime, self.mode, self.draft) = (None, None, None);
         self.dirty.clear();
+        self.scattered = 0;
         (self.changed, self.draft_is_old, self.failed) = (false, false, false);
         Ok(())
     }
