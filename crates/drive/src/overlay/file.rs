@@ -284,6 +284,15 @@ impl OpenFile {
         self.shared.size()
     }
 
+    /// Are these bytes on this machine, so that reading them waits for nobody?
+    pub fn is_here(&self, range: Range<u64>) -> bool {
+        let reader = match &*self.shared.body() {
+            Body::Reading(reader) => reader.clone(),
+            Body::Writing(edit) => edit.reader.clone(),
+        };
+        reader.holds(range)
+    }
+
     /// Reads; 0 at the end. Waits a bounded time for blocks that are not here.
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, DriveError> {
         loop {
