@@ -358,7 +358,6 @@ fn forget(
         }
         // A negative offset leaves the pages alone.
         Stale::Attributes(id) => notifier.inval_inode(INodeNo(id.0), -1, 0),
-        Stale::Content(id) => notifier.inval_inode(INodeNo(id.0), 0, 0),
         Stale::All => {
             let known = overlay
                 .and_then(|overlay| overlay.upgrade())
