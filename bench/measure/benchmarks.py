@@ -6,7 +6,7 @@ included; `cpu` seconds and `peak` resident bytes of the processes measured; `di
 
 import time
 
-from measure import live, sources
+from measure import live, mounts, sources
 from measure.bench import Benchmark, Meter, Target
 from measure.systems.plain import Restic, dd
 
@@ -216,6 +216,19 @@ def speed(row):
     return row["bytes"] / row["seconds"]
 
 
+MOUNT = [
+    "write", "read", "random_write", "random_read", "create", "list", "read_small", "remove", "untar", "git_status",
+]  # fmt: skip
+
+
+def faster(row):
+    """Not slower than gocryptfs in one row; the random ones count operations, all others seconds."""
+    ours, theirs = (lambda r: r["cobox"][row]), (lambda r: r["gocryptfs"][row])
+    if row.startswith("random"):
+        return Target(f"x gocryptfs, {row}", lambda r: ours(r) / theirs(r), 1)
+    return Target(f"x gocryptfs, {row}", lambda r: theirs(r) / ours(r), 1)
+
+
 STORE = ["seconds", "rate", "cpu", "peak", "disk"]
 SYNC = ["seconds", "rate", "cpu", "peak", "wire", "disk"]
 
@@ -383,5 +396,14 @@ BENCHMARKS = [
                 1,
             ),
         ],
+    ),
+    Benchmark(
+        "mount",
+        "a folder: 1 GiB written and read, 4 KiB at random, 10 000 small files, a tree, git",
+        {"gocryptfs": mounts.gocryptfs, "cobox": mounts.cobox, "ext4": mounts.plain},
+        [*MOUNT, "cpu", "peak"],
+        reference="gocryptfs",
+        main="write",
+        targets=[faster(row) for row in MOUNT],
     ),
 ]
