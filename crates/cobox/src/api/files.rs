@@ -1,6 +1,7 @@
 //! Calls about what is inside a space: listing, reading, writing, moving, history, conflicts.
 
 use crate::api::types::*;
+use crate::api::upload::Upload;
 use crate::api::{Api, ApiError, Body, Segment, blocking, bytes_in_url, shapes, time};
 use axum::Json;
 use axum::body::Body as HttpBody;
@@ -14,12 +15,10 @@ use cobox_drive::path::DrivePath;
 use cobox_drive::record::Kind;
 use cobox_drive::version::Dot;
 use cobox_space::shelf::SpaceError;
-use futures_util::TryStreamExt;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use tokio_util::io::{StreamReader, SyncIoBridge};
 
 type Answer<T> = Result<Json<T>, ApiError>;
 
@@ -161,8 +160,7 @@ pub async fn write(
 ) -> Result<(StatusCode, Json<EntryJson>), ApiError> {
     let path = path_in(query.as_deref())?;
     let parents = flag(query.as_deref(), "parents");
-    let stream = body.into_data_stream().map_err(io::Error::other);
-    let mut source = SyncIoBridge::new(StreamReader::new(stream));
+    let mut source = Upload::of(body);
     let entry = blocking(move || {
         let space = api.shelf.space(&space)?;
         let options = WriteOptions {

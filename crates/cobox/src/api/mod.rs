@@ -12,6 +12,7 @@ mod shapes;
 mod spaces;
 pub mod time;
 pub mod types;
+mod upload;
 
 pub use error::ApiError;
 
