@@ -159,14 +159,10 @@ pub async fn write(
     body: HttpBody,
 ) -> Result<(StatusCode, Json<EntryJson>), ApiError> {
     let path = path_in(query.as_deref())?;
-    let parents = flag(query.as_deref(), "parents");
+    let options = options_in(query.as_deref());
     let mut source = Upload::of(body);
     let entry = blocking(move || {
         let space = api.shelf.space(&space)?;
-        let options = WriteOptions {
-            parents,
-            ..WriteOptions::default()
-        };
         let written = space.drive().write_file(&path, &mut source, options);
         if written.is_err() {
             // Whoever is still sending would not hear the answer.
@@ -323,7 +319,16 @@ fn dot(text: &str) -> Result<Dot, ApiError> {
     text.trim().parse().map_err(wrong)
 }
 
-fn path_in(query: Option<&str>) -> Result<DrivePath, ApiError> {
+/// How a file is to be written.
+pub(super) fn options_in(query: Option<&str>) -> WriteOptions {
+    WriteOptions {
+        parents: flag(query, "parents"),
+        ..WriteOptions::default()
+    }
+}
+
+/// The path in the space that a call is about.
+pub(super) fn path_in(query: Option<&str>) -> Result<DrivePath, ApiError> {
     parse(&bytes_in_url::parameter(query, "path").unwrap_or_default())
 }
 

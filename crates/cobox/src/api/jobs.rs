@@ -55,7 +55,8 @@ async fn drive_of(api: Arc<Api>, space: String) -> Result<Arc<Drive>, ApiError> 
     blocking(move || Ok::<_, SpaceError>(api.shelf.space(&space)?.drive().clone())).await
 }
 
-fn local(path: &NameBytes) -> Result<PathBuf, ApiError> {
+/// A path on this machine.
+pub(super) fn local(path: &NameBytes) -> Result<PathBuf, ApiError> {
     let path = PathBuf::from(OsString::from_vec(path.bytes()));
     if path.is_absolute() {
         return Ok(path);
