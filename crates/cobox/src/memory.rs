@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 /// How often to look whether there was work and is none any more.
-const LOOK_EVERY: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Using less processor time than this between two looks is resting.
 const RESTING: Duration = Duration::from_millis(60);
 /// After less work than this there is nothing to give back.
