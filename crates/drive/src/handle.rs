@@ -69,6 +69,17 @@ impl FileReader {
         Some(rest[first].at.max(offset)..last.at + last.length)
     }
 
+    /// Waits while bytes come by themselves, in whatever order peers send them; see [`Blocks::await_arrival`].
+    pub(crate) fn await_arrival(&self, part: Range<u64>) {
+        let first = self
+            .extents
+            .partition_point(|extent| extent.at + extent.length <= part.start);
+        self.extents[first..]
+            .iter()
+            .take_while(|extent| extent.at < part.end)
+            .for_each(|extent| self.blocks.await_arrival(&asked(extent, &part)));
+    }
+
     /// Where this version's bytes are.
     pub(crate) fn extents(&self) -> &[Extent] {
         &self.extents
@@ -98,23 +109,21 @@ impl FileReader {
         Ok(data)
     }
 
-    /// Are the blocks here that part of an extent lies in?
-    fn is_here(&self, extent: &Extent, part: Range<u64>) -> bool {
-        let (from, to) = (
-            part.start.max(extent.at),
-            part.end.min(extent.at + extent.length),
-        );
-        match extent.run.codec {
-            Codec::Raw => {
-                let asked = extent.skip + (from - extent.at)..extent.skip + (to - extent.at);
-                self.blocks.holds(&run::slice(&extent.run, asked))
-            }
-            _ => self.blocks.holds(&extent.run),
-        }
-    }
-
     fn damaged(&self) -> DriveError {
         DriveError::Damaged(format!("the content of {}", self.what))
+    }
+}
+
+/// The run that part of an extent lies in: of raw ones just that part.
+fn asked(extent: &Extent, part: &Range<u64>) -> Run {
+    let from = part.start.max(extent.at);
+    let to = part.end.min(extent.at + extent.length);
+    match extent.run.codec {
+        Codec::Raw => {
+            let within = extent.skip + (from - extent.at)..extent.skip + (to - extent.at);
+            run::slice(&extent.run, within)
+        }
+        _ => extent.run.clone(),
     }
 }
 
@@ -124,11 +133,11 @@ impl Older for FileReader {
         let first = self
             .extents
             .partition_point(|extent| extent.at + extent.length <= at);
-        let mut asked = self.extents[first..]
+        let mut extents = self.extents[first..]
             .iter()
             .take_while(|extent| extent.at < end);
         end <= self.size
-            && asked.all(|extent| self.is_here(extent, at..end))
+            && extents.all(|extent| self.blocks.holds(&asked(extent, &(at..end))))
             && self
                 .read_at(at, out)
                 .is_ok_and(|length| length == out.len())
