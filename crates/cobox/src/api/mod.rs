@@ -8,10 +8,12 @@ mod events;
 mod files;
 mod guard;
 mod jobs;
+mod local;
 mod shapes;
 mod spaces;
 pub mod time;
 pub mod types;
+mod upload;
 
 pub use error::ApiError;
 
@@ -71,6 +73,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/spaces/{space}/restore", post(files::restore))
         .route("/spaces/{space}/conflicts", get(files::conflicts))
         .route("/spaces/{space}/resolve", post(files::resolve))
+        .route("/spaces/{space}/put", post(local::put))
         .route("/spaces/{space}/import", post(jobs::import))
         .route("/spaces/{space}/export", post(jobs::export))
         .layer(DefaultBodyLimit::max(MAX_JSON));
