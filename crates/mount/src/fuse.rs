@@ -1,12 +1,13 @@
 //! What the kernel asks about a mounted space, and the answers: of the overlay, or of `hidden`.
 //!
 //! Here: what all share. `requests` is the list of requests; `names`, `details`, `content` and `folders` hold the
-//! families. Numbers with the top bit set, and all numbers of a space as it was, belong to `hidden`.
+//! families. Numbers with the top bit set belong to `hidden` or `special`, all numbers of a space as it was to `hidden`.
 
 mod content;
 mod details;
 mod folders;
 mod names;
+mod places;
 mod requests;
 mod table;
 
@@ -16,6 +17,7 @@ use crate::attr::{NOTHING, file_type, system_time};
 use crate::errno::{self, Answer};
 use crate::hidden::{self, Hidden};
 use crate::local::Local;
+use crate::special::{Special, is_special};
 use cobox_drive::drive::Picture;
 use cobox_drive::overlay::{FileId, Overlay, Stat};
 use cobox_drive::path::Name;
@@ -49,6 +51,7 @@ pub(crate) struct Files {
     overlay: Option<Arc<Overlay>>,
     hidden: Hidden,
     local: Local,
+    special: Special,
     open: Table<Open>,
     listed: Table<Listing>,
     /// For what the kernel holds and has to write to us first. Empty until it is mounted.
@@ -71,6 +74,7 @@ impl Files {
             overlay,
             hidden,
             local: Local::default(),
+            special: Special::default(),
             open: Table::default(),
             listed: Table::default(),
             kernel: OnceLock::new(),
@@ -90,6 +94,7 @@ impl Files {
     fn attr(&self, stat: &Stat) -> FileAttr {
         let local = self.local.get(stat.id.0);
         let mtime = system_time(stat.mtime);
+        let mtime = local.mtime.map_or(mtime, |local| local.max(mtime));
         let ctime = system_time(stat.ctime);
         FileAttr {
             ino: INodeNo(stat.id.0),
@@ -108,10 +113,10 @@ impl Files {
         }
     }
 
-    /// The overlay, for a number that is not hidden.
+    /// The overlay, for a number of the space's own.
     fn live(&self, ino: INodeNo) -> Answer<&Arc<Overlay>> {
         match &self.overlay {
-            Some(overlay) if !hidden::is_hidden(ino.0) => Ok(overlay),
+            Some(overlay) if !hidden::is_hidden(ino.0) && !is_special(ino.0) => Ok(overlay),
             _ => Err(Errno::EROFS),
         }
     }

@@ -158,10 +158,10 @@ impl Filesystem for Requests {
         name: &OsStr,
         mode: u32,
         _umask: u32,
-        _rdev: u32,
+        rdev: u32,
         reply: ReplyEntry,
     ) {
-        let made = self.files.make_node(request, parent, name, mode);
+        let made = self.files.make_node(request, parent, name, (mode, rdev));
         answer!(reply, made, attr => reply.entry(&TTL, &attr, GENERATION))
     }
 
@@ -215,9 +215,8 @@ impl Filesystem for Requests {
         )
     }
 
-    /// A file has one place in a space. Tools that try hard links first (`cp -al`, `git`) copy when they may not.
-    fn link(&self, _: &Request, _: INodeNo, _: INodeNo, _: &OsStr, reply: ReplyEntry) {
-        reply.error(Errno::EPERM);
+    fn link(&self, _: &Request, ino: INodeNo, to: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        answer!(reply, self.files.link(ino, (to, name)), attr => reply.entry(&TTL, &attr, GENERATION))
     }
 
     fn open(&self, _: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
