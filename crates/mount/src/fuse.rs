@@ -6,6 +6,7 @@
 mod content;
 mod details;
 mod folders;
+mod missed;
 mod names;
 mod places;
 mod requests;
@@ -24,6 +25,7 @@ use cobox_drive::path::Name;
 use content::Open;
 use folders::Listing;
 use fuser::{Errno, FileAttr, Generation, INodeNo, Notifier};
+use missed::Missed;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -54,6 +56,7 @@ pub(crate) struct Files {
     special: Special,
     open: Table<Open>,
     listed: Table<Listing>,
+    missed: Missed,
     /// For what the kernel holds and has to write to us first. Empty until it is mounted.
     kernel: OnceLock<Notifier>,
     disk: PathBuf,
@@ -77,6 +80,7 @@ impl Files {
             special: Special::default(),
             open: Table::default(),
             listed: Table::default(),
+            missed: Missed::default(),
             kernel: OnceLock::new(),
             disk,
             uid: rustix::process::geteuid().as_raw(),

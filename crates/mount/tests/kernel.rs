@@ -6,7 +6,7 @@ use common::*;
 use rustix::fs::{SeekFrom, seek};
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// `cp` looks for data before it reads. The kernel asks us where some is, though it has not written to us what a
 /// program wrote a moment ago: the copy was empty.
@@ -104,4 +104,32 @@ fn many_syncs_at_once_keep_nobody_waiting_for_long() {
     }
     let peer = m.stop().unwrap();
     assert_eq!(read(&peer.drive, &path("7")), noise(10_000, 7));
+}
+
+/// The kernel asks again for each page and each program, and each of them waited for itself, one after the other.
+#[test]
+fn what_does_not_come_is_waited_for_once() {
+    if !can_mount() {
+        return;
+    }
+    let space = Space::new();
+    let (alice, bob) = (Peer::new(&space, 1), Mounted::new(&space, 2));
+    write(&alice.drive, "far", &noise(300_000, 1));
+    bob.peer.pull(&alice, false);
+    bob.peer.drive.set_wait(Duration::from_secs(1));
+    let far = bob.path("far");
+    soon("the name", || far.exists());
+    let begin = Instant::now();
+    let readers: Vec<_> = (0..8)
+        .map(|_| {
+            let far = far.clone();
+            std::thread::spawn(move || fs::read(far).unwrap_err().raw_os_error())
+        })
+        .collect();
+    for reader in readers {
+        assert_eq!(reader.join().unwrap(), Some(libc::EIO));
+    }
+    assert!(begin.elapsed() < Duration::from_secs(3));
+    bob.peer.pull(&alice, true);
+    assert_eq!(fs::read(&far).unwrap(), noise(300_000, 1));
 }

@@ -228,7 +228,7 @@ impl Filesystem for Requests {
     fn read(
         &self,
         _: &Request,
-        _ino: INodeNo,
+        ino: INodeNo,
         fh: FileHandle,
         offset: u64,
         size: u32,
@@ -240,8 +240,11 @@ impl Filesystem for Requests {
             Ok(open) => open,
             Err(error) => return reply.error(error),
         };
-        let is_slow = open.is_slow(offset, size);
-        self.run(is_slow, move |_| open.read(offset, size, reply));
+        let range = offset..offset.saturating_add(size.into());
+        match open.is_here(range.clone()) {
+            true => open.read(&range, reply, |_| {}),
+            false => self.run(true, move |files| files.read_far(ino, &open, range, reply)),
+        }
     }
 
     fn write(
