@@ -38,7 +38,7 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "mount",
         &[
-            "lib", "mount", "fuse", "hidden", "attr", "local", "errno", "aside",
+            "lib", "mount", "fuse", "hidden", "special", "attr", "local", "errno", "aside",
         ],
     ),
     ("view", &["lib", "indexer", "journal", "source", "kv"]),

@@ -114,9 +114,9 @@ mod tests {
             go.send(()).ok();
             tell.send("second").ok();
         });
-        let mut all = [told.recv_timeout(SOON), told.recv_timeout(SOON)];
+        let mut all = [(); 2].map(|()| told.recv_timeout(SOON).ok());
         all.sort();
-        assert_eq!(all, [Ok("first"), Ok("second")]);
+        assert_eq!(all, [Some("first"), Some("second")]);
     }
 
     #[test]
@@ -130,7 +130,9 @@ mod tests {
                 tell.send(number).ok();
             });
         }
-        let mut all: Vec<_> = (1..MOST * 3).map(|_| told.recv_timeout(SOON)).collect();
+        let mut all: Vec<_> = (1..MOST * 3)
+            .map(|_| told.recv_timeout(SOON).expect("done"))
+            .collect();
         all.sort();
         all.dedup();
         assert_eq!(all.len(), MOST * 3 - 1);

@@ -10,5 +10,6 @@ mod fuse;
 mod hidden;
 mod local;
 mod mount;
+mod special;
 
 pub use mount::{Mount, MountError, Options, clear_stale};

@@ -158,10 +158,10 @@ impl Filesystem for Requests {
         name: &OsStr,
         mode: u32,
         _umask: u32,
-        _rdev: u32,
+        rdev: u32,
         reply: ReplyEntry,
     ) {
-        let made = self.files.make_node(request, parent, name, mode);
+        let made = self.files.make_node(request, parent, name, (mode, rdev));
         answer!(reply, made, attr => reply.entry(&TTL, &attr, GENERATION))
     }
 
@@ -215,9 +215,8 @@ impl Filesystem for Requests {
         )
     }
 
-    /// A file has one place in a space. Tools that try hard links first (`cp -al`, `git`) copy when they may not.
-    fn link(&self, _: &Request, _: INodeNo, _: INodeNo, _: &OsStr, reply: ReplyEntry) {
-        reply.error(Errno::EPERM);
+    fn link(&self, _: &Request, ino: INodeNo, to: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        answer!(reply, self.files.link(ino, (to, name)), attr => reply.entry(&TTL, &attr, GENERATION))
     }
 
     fn open(&self, _: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
@@ -229,7 +228,7 @@ impl Filesystem for Requests {
     fn read(
         &self,
         _: &Request,
-        _ino: INodeNo,
+        ino: INodeNo,
         fh: FileHandle,
         offset: u64,
         size: u32,
@@ -241,8 +240,11 @@ impl Filesystem for Requests {
             Ok(open) => open,
             Err(error) => return reply.error(error),
         };
-        let is_slow = open.is_slow(offset, size);
-        self.run(is_slow, move |_| open.read(offset, size, reply));
+        let range = offset..offset.saturating_add(size.into());
+        match open.is_here(range.clone()) {
+            true => open.read(&range, reply, |_| {}),
+            false => self.run(true, move |files| files.read_far(ino, &open, range, reply)),
+        }
     }
 
     fn write(
