@@ -3,6 +3,7 @@
 //! Not its job: which requests those are.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -90,6 +91,38 @@ struct Leaving<'a>(&'a Inner);
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         self.0.lock().threads -= 1;
+    }
+}
+
+/// Counts how many are at something. Copies share the count.
+#[derive(Clone, Default)]
+pub(crate) struct Counter(Arc<AtomicUsize>);
+
+/// One who is at it, until dropped.
+pub(crate) struct Counted {
+    counter: Counter,
+    before: usize,
+}
+
+impl Counter {
+    pub fn enter(&self) -> Counted {
+        Counted {
+            counter: self.clone(),
+            before: self.0.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+}
+
+impl Counted {
+    /// How many others were at it already.
+    pub fn before(&self) -> usize {
+        self.before
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.counter.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The list of requests: each is handed to its family, at once or on a thread beside, and answered.
 
 use super::{Files, GENERATION, NOTHING, SOON, TTL, details};
-use crate::aside::Aside;
+use crate::aside::{Aside, Counter};
 use crate::errno::Answer;
 use crate::hidden::is_hidden;
 use fuser::*;
@@ -13,20 +13,27 @@ use std::time::{Duration, SystemTime};
 
 /// Largest write, and how far the kernel reads ahead.
 const LARGE: u32 = 1 << 20;
-/// Requests of the kernel's own (reading ahead, writing back) at a time.
-const BACKGROUND: u16 = 64;
+/// Requests of the kernel's own (reading ahead, writing back) at a time. While a program reads ahead of what peers send,
+/// others must still be able to write; what is written is copied so many times at most.
+const BACKGROUND: u16 = 24;
+/// Writes that are done at once. More of them would keep all threads busy, and whoever looks for a name would wait.
+const WRITES: usize = 2;
 
 /// Takes the kernel's requests. The few threads that do must never wait for long: for a peer, a disk, or something
 /// that has to be put together first.
 pub(crate) struct Requests {
     files: Arc<Files>,
     aside: Aside,
+    writing: Counter,
 }
 
 impl Requests {
     pub fn new(files: Arc<Files>) -> Self {
-        let aside = Aside::default();
-        Self { files, aside }
+        Self {
+            files,
+            aside: Aside::default(),
+            writing: Counter::default(),
+        }
     }
 
     /// Answers on a thread beside if that may take long, else at once.
@@ -259,8 +266,18 @@ impl Filesystem for Requests {
         _owner: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        let done = self.files.write(fh, offset, data, write_flags);
-        answer!(reply, done, _done => reply.written(data.len() as u32))
+        let length = data.len() as u32;
+        let writing = self.writing.enter();
+        if writing.before() < WRITES {
+            let done = self.files.write(fh, offset, data, write_flags);
+            return answer!(reply, done, _done => reply.written(length));
+        }
+        let data = data.to_vec();
+        self.run(true, move |files| {
+            let done = files.write(fh, offset, &data, write_flags);
+            drop((writing, data));
+            answer!(reply, done, _done => reply.written(length));
+        });
     }
 
     fn flush(&self, _: &Request, _: INodeNo, fh: FileHandle, _: LockOwner, reply: ReplyEmpty) {
