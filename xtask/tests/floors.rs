@@ -35,6 +35,10 @@ const MODULES: &[(&str, &[&str])] = &[
             "error", "record", "version", "path",
         ],
     ),
+    (
+        "mount",
+        &["lib", "mount", "fuse", "hidden", "local", "errno"],
+    ),
     ("view", &["lib", "indexer", "journal", "source", "kv"]),
     (
         "swarm",

@@ -4,12 +4,14 @@ pub(crate) mod commit;
 pub(crate) mod compose;
 pub(crate) mod edit;
 pub(crate) mod gone;
+mod picture;
 pub(crate) mod records;
 mod restore;
 mod write;
 
 pub use crate::error::DriveError;
 pub use edit::FileWriter;
+pub use picture::Picture;
 pub use write::Details;
 
 use crate::content::dedup;
@@ -18,7 +20,7 @@ use crate::content::read::Blocks;
 use crate::content::run;
 use crate::handle::{self, FileReader};
 use crate::path::DrivePath;
-use crate::record::{Content, Kind, NodeId, Record, RecordError, Run, Time};
+use crate::record::{Body, Content, Kind, NodeId, Record, RecordError, Time};
 use crate::tree::{self, Changed, Conflict, Entry, Tree, Version, WriterInfo};
 use crate::version::{Clock, Dot, WriterTag};
 use bytes::Bytes;
@@ -247,9 +249,15 @@ impl Drive {
         self.own.as_ref().map(|own| own.tag)
     }
 
-    /// Are all bytes of a run on this machine?
-    pub(crate) fn holds(&self, run: &Run) -> bool {
-        self.blocks.holds(run)
+    /// Bytes of an entry's content that are on this machine. What is laid over another version counts as here.
+    pub fn held(&self, entry: &Entry) -> u64 {
+        match &entry.content.body {
+            Body::Runs(runs) => {
+                let here = runs.iter().filter(|run| self.blocks.holds(run));
+                here.map(|run| run.length).sum()
+            }
+            _ => entry.content.size,
+        }
     }
 
     /// Does the tree show everything that is held here, or is some of it still being read?

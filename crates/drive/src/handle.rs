@@ -69,6 +69,18 @@ impl FileReader {
         Some(rest[first].at.max(offset)..last.at + last.length)
     }
 
+    /// Are all bytes of a range on this machine?
+    pub fn holds(&self, range: Range<u64>) -> bool {
+        let end = range.end.min(self.size);
+        let first = self
+            .extents
+            .partition_point(|extent| extent.at + extent.length <= range.start);
+        let mut asked = self.extents[first..]
+            .iter()
+            .take_while(|extent| extent.at < end);
+        asked.all(|extent| self.is_here(extent, range.start..end))
+    }
+
     /// Where this version's bytes are.
     pub(crate) fn extents(&self) -> &[Extent] {
         &self.extents
@@ -121,14 +133,8 @@ impl FileReader {
 impl Older for FileReader {
     fn read(&self, at: u64, out: &mut [u8]) -> bool {
         let end = at.saturating_add(out.len() as u64);
-        let first = self
-            .extents
-            .partition_point(|extent| extent.at + extent.length <= at);
-        let mut asked = self.extents[first..]
-            .iter()
-            .take_while(|extent| extent.at < end);
         end <= self.size
-            && asked.all(|extent| self.is_here(extent, at..end))
+            && self.holds(at..end)
             && self
                 .read_at(at, out)
                 .is_ok_and(|length| length == out.len())

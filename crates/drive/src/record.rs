@@ -12,6 +12,7 @@ pub use block::{
     MAX_MESSAGE, MetadataBlock, decode_block, decode_claim, decode_message, encode_claim,
     encode_commit, encode_message,
 };
+pub(crate) use block::{decode_record, encode_record};
 pub(crate) use reader::Reader;
 pub use reader::decode_runs;
 pub(crate) use writer::Writer;
@@ -191,13 +192,16 @@ pub struct Content {
     pub body: Body,
 }
 
+/// Extended attributes: names and values.
+pub type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Register: attributes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Attrs {
     /// permission bits (07777)
     pub mode: u32,
     /// sorted by name; at most 60 KiB with everything else in the record
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub xattrs: Xattrs,
 }
 
 /// Register: alive or deleted.

@@ -198,19 +198,54 @@ fn a_synced_file_survives_a_crash_and_a_removed_one_does_not_come_back() {
     save(&overlay, "kept", b"first");
     save(&overlay, "gone", b"first");
     overlay.sync().expect("durable");
+    let mut open = Vec::new();
     for at in ["kept", "gone"] {
         let id = look(&overlay, at).expect("there").id;
         let file = overlay.open_file(id, true).expect("open");
         file.write_at(0, b"draft").expect("written");
         file.sync().expect("durable");
-        std::mem::forget(file); // the program is killed: nothing is closed
+        open.push(file);
     }
     overlay.remove_file(ROOT, &name("gone")).expect("removed");
-    overlay.sync().expect("durable");
-    drop(overlay);
-    let peer = peer.reopen(&space);
+    overlay.sync_names().expect("durable");
+    let peer = peer.after_a_crash(&space);
     assert_eq!(read(&peer.drive, &path("kept")), b"draft");
     assert!(peer.drive.stat(&path("gone")).is_err());
+}
+
+#[test]
+fn a_new_file_that_is_synced_and_removed_again_makes_no_commit_and_survives_a_crash() {
+    let space = Space::new();
+    let peer = Peer::new(&space, 1);
+    let overlay = over(&peer);
+    let before = peer.feeds[0].length();
+    for round in 0..3 {
+        let (_, file) = overlay
+            .create(ROOT, &name("db-journal"), 0o600)
+            .expect("created");
+        file.write_at(0, format!("round {round}").as_bytes())
+            .expect("written");
+        file.sync().expect("durable");
+        overlay.sync_names().expect("durable");
+        drop(file);
+        if round < 2 {
+            overlay
+                .remove_file(ROOT, &name("db-journal"))
+                .expect("removed");
+            overlay.sync_names().expect("durable");
+        }
+    }
+    assert_eq!(peer.feeds[0].length(), before);
+    let (_, file) = overlay.create(ROOT, &name("open"), 0o640).expect("created");
+    file.write_at(0, b"not closed").expect("written");
+    overlay.sync_names().expect("durable");
+    let peer = peer.after_a_crash(&space);
+    assert_eq!(read(&peer.drive, &path("db-journal")), b"round 2");
+    assert_eq!(read(&peer.drive, &path("open")), b"not closed");
+    assert_eq!(
+        peer.drive.stat(&path("open")).expect("an entry").attrs.mode,
+        0o640
+    );
 }
 
 #[test]
@@ -337,7 +372,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (at.clone(), any::<u8>()).prop_map(|(a, m)| Act::Mode(a, m)),
         1 => (at.clone(), any::<u8>()).prop_map(|(a, m)| Act::Xattr(a, m)),
         2 => Just(Act::Sync),
-        1 => at.prop_map(Act::Fsync),
+        4 => at.prop_map(Act::Fsync),
         1 => Just(Act::Pause),
     ]
 }
@@ -357,10 +392,31 @@ fn key(at: u8) -> String {
 struct World {
     overlay: Arc<Overlay>,
     model: BTreeMap<String, Thing>,
+    /// Files that were synced and not touched since.
+    durable: BTreeMap<String, Vec<u8>>,
     salt: u64,
 }
 
 impl World {
+    fn new(peer: &Peer) -> Self {
+        Self {
+            overlay: over(peer),
+            model: BTreeMap::new(),
+            durable: BTreeMap::new(),
+            salt: 0,
+        }
+    }
+
+    /// Something at or below these places changed: what a crash leaves there is open.
+    fn touched(&mut self, places: &[u8]) {
+        for at in places {
+            let key = key(*at);
+            let below = format!("{key}/");
+            self.durable
+                .retain(|one, _| *one != key && !one.starts_with(&below));
+        }
+    }
+
     fn folder(&self, at: u8) -> Option<FileId> {
         look(&self.overlay, place(at).0)
             .filter(|stat| stat.kind == Kind::Folder)
@@ -386,6 +442,12 @@ impl World {
 
     fn act(&mut self, act: &Act) {
         self.salt += 1;
+        match act {
+            Act::Create(at) | Act::Folder(at) | Act::Remove(at) => self.touched(&[*at]),
+            Act::Write(at, ..) | Act::Truncate(at, _) => self.touched(&[*at]),
+            Act::Rename(from, to, _) | Act::Exchange(from, to) => self.touched(&[*from, *to]),
+            _ => {}
+        }
         match act {
             Act::Create(at) | Act::Folder(at) => {
                 let is_file = matches!(act, Act::Create(_));
@@ -494,19 +556,23 @@ impl World {
                     .change_xattr(id, b"user.x", Some(&[*value]), Must::Any)
                     .expect("set");
             }
-            Act::Sync => self.overlay.sync().expect("durable"),
+            Act::Sync => {
+                self.overlay.sync().expect("durable");
+                let files = self.model.iter();
+                let files =
+                    files.filter_map(|(key, thing)| Some((key.clone(), thing.data.clone()?)));
+                self.durable = files.collect();
+            }
             Act::Fsync(at) => {
-                let is_file = self
+                let data = self
                     .model
                     .get(&key(*at))
-                    .is_some_and(|thing| thing.data.is_some());
-                if is_file {
+                    .and_then(|thing| thing.data.clone());
+                if let Some(data) = data {
                     let id = look(&self.overlay, &key(*at)).expect("there").id;
-                    self.overlay
-                        .open_file(id, true)
-                        .expect("open")
-                        .sync()
-                        .expect("durable");
+                    let file = self.overlay.open_file(id, true).expect("open");
+                    file.sync().expect("durable");
+                    self.durable.insert(key(*at), data);
                 }
             }
             Act::Pause => std::thread::sleep(Duration::from_millis(120)),
@@ -623,18 +689,25 @@ proptest! {
     ) {
         let space = Space::new();
         let peer = Peer::new(&space, 1);
-        let mut world = World { overlay: over(&peer), model: BTreeMap::new(), salt: 0 };
+        let mut world = World::new(&peer);
+        let start = [0u8].map(Act::Folder).into_iter().chain((1..10).map(Act::Create));
+        start.for_each(|act| world.act(&act));
         for act in &acts {
             world.act(act);
         }
+        let crashed = peer.after_a_crash(&space);
+        for (at, data) in &world.durable {
+            prop_assert_eq!(crc(&read(&crashed.drive, &path(at))), crc(data), "{}", at);
+        }
+        drop(crashed);
         world.check();
         world.overlay.sync().expect("durable");
         world.check();
         world.overlay.close().expect("closed");
-        let World { overlay, model, salt } = world;
+        let World { overlay, model, .. } = world;
         drop(overlay);
         let peer = peer.reopen(&space);
-        let world = World { overlay: over(&peer), model, salt };
+        let world = World { model, ..World::new(&peer) };
         world.check();
     }
 }

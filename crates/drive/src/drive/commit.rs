@@ -181,6 +181,15 @@ impl Writer {
         Ok(self.set.commit(batch)?.wait()?)
     }
 
+    /// Drops drafts; durable when it returns.
+    pub fn drop_drafts(&mut self, ids: &[DraftId]) -> Result<(), DriveError> {
+        let mut batch = Batch::new();
+        for id in ids {
+            batch.draft(*id, Bytes::new());
+        }
+        Ok(self.set.commit(batch)?.wait()?)
+    }
+
     /// Waits until everything in flight is durable.
     pub fn settle(&mut self) -> Result<(), DriveError> {
         while !self.in_flight.is_empty() {

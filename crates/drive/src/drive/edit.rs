@@ -9,21 +9,21 @@ mod state;
 
 use super::commit::{Change, DraftId};
 use super::records::writable;
-use super::{Drive, DriveError};
+use super::{Drive, DriveError, now};
 use crate::handle::WriteOptions;
 use crate::path::DrivePath;
-use crate::record::{NodeId, Time};
+use crate::record::{Body, Content, NodeId, Record, Time, Write};
 use crate::tree::Tree;
-use draft::Draft;
+use draft::{Draft, Start};
 pub(crate) use state::Edit;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes in memory above which long writes are stored ahead.
-pub(crate) const STAGE: usize = 8 << 20;
+const STAGE: usize = 8 << 20;
 /// Larger edits are committed rather than kept as a draft.
 pub(crate) const MAX_DRAFT: usize = 1 << 20;
 /// Largest file.
-pub(crate) const MAX_SIZE: u64 = i64::MAX as u64;
+const MAX_SIZE: u64 = i64::MAX as u64;
 
 /// A file open for writing. Reads see what was written; other readers see it after `flush`. Dropped without a flush,
 /// what was written since the last flush or sync is lost.
@@ -122,22 +122,57 @@ impl Drive {
     }
 
     fn recover(&self, id: DraftId, draft: Draft) -> Result<(), DriveError> {
-        let rows = self.rows()?;
-        let tree = Tree(&rows);
-        let content = tree.content_at(draft.node, draft.version)?;
-        let content = content.ok_or_else(|| DriveError::NoVersion(draft.version.to_string()))?;
         let path = DrivePath::default();
-        let reader = self.reader_of(&tree, draft.node, &content, &path)?;
+        let (edit, birth) = match draft.start {
+            Start::Version {
+                node,
+                version,
+                floor,
+            } => {
+                let rows = self.rows()?;
+                let tree = Tree(&rows);
+                let content = tree.content_at(node, version)?;
+                let content = content.ok_or_else(|| DriveError::NoVersion(version.to_string()))?;
+                let reader = self.reader_of(&tree, node, &content, &path)?;
+                let edit = Edit::new(path, Some(node), Some(version), content, reader);
+                (Edit { floor, ..edit }, None)
+            }
+            Start::Birth(record) => (Edit::begin(self, path), Some(*record)),
+        };
         let mut edit = Edit {
-            floor: draft.floor,
             size: draft.size,
             mtime: Some(draft.mtime),
             dirty: draft.dirty,
             changed: true,
             draft: Some(id),
-            ..Edit::new(path, Some(draft.node), Some(draft.version), content, reader)
+            ..edit
         };
-        self.flush_edits(&mut [&mut edit])
+        match birth {
+            Some(record) => self.give_birth(&mut edit, record, id),
+            None => self.flush_edits(&mut [&mut edit]),
+        }
+    }
+
+    /// A file that was synced before its first commit comes into being.
+    fn give_birth(
+        &self,
+        edit: &mut Edit,
+        mut record: Record,
+        id: DraftId,
+    ) -> Result<(), DriveError> {
+        let mut intake = self.intake()?;
+        let form = edit.form(self, &mut intake)?;
+        record.content = Some(Write {
+            value: Content {
+                size: edit.size,
+                mtime: edit.mtime.unwrap_or_else(now),
+                body: Body::None,
+            },
+            replaces: Vec::new(),
+        });
+        let work = self.work()?;
+        let changes = vec![Change { record, form }];
+        self.finish(work, Some(intake), changes, &[id]).map(drop)
     }
 }
 

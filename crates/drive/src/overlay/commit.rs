@@ -13,7 +13,6 @@ use crate::drive::records::dismissed;
 use crate::error::DriveError;
 use crate::record::Record;
 use crate::version::Dot;
-use bytes::Bytes;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -108,6 +107,15 @@ impl Overlay {
         self.commit(Which::All)
     }
 
+    /// Makes the names in all folders durable, and what is known about the files behind them. Bytes of files that are
+    /// being written are not waited for, and a new file that was synced itself is left to its draft.
+    pub fn sync_names(&self) -> Result<(), DriveError> {
+        for shared in self.unborn_and_open() {
+            self.sync_unborn(&shared)?;
+        }
+        self.commit(Which::Due)
+    }
+
     /// Commits everything and ends the thread.
     pub fn close(&self) -> Result<(), DriveError> {
         let committed = match self.drive.is_writable() {
@@ -147,18 +155,13 @@ impl Overlay {
             plan.left.extend(skipped);
             failed = failed.and(outcome);
         }
-        self.clear_drafts(&drafts)?;
+        if !drafts.is_empty() {
+            self.drive.writer()?.drop_drafts(&drafts)?;
+        }
         let mut state = self.state();
         state.dead_drafts.retain(|draft| !drafts.contains(draft));
         state.settle(plan.stamp, |id| plan.left.contains(&id));
         failed
-    }
-
-    fn clear_drafts(&self, drafts: &[DraftId]) -> Result<(), DriveError> {
-        for draft in drafts {
-            self.drive.writer()?.keep_draft(*draft, Bytes::new())?;
-        }
-        Ok(())
     }
 
     /// One commit. Files whose bytes cannot be had are left out: which, and why.

@@ -1,10 +1,11 @@
 //! Open files: what programs that have the same file open share, reading and writing.
 
 use super::commit::Which;
+use super::plan::birth;
 use super::state::{File, Key, State};
 use super::{FileId, Overlay, lock};
 use crate::drive::commit::DraftId;
-use crate::drive::edit::{Edit, MAX_DRAFT, STAGE};
+use crate::drive::edit::{Edit, MAX_DRAFT};
 use crate::error::DriveError;
 use crate::handle::FileReader;
 use crate::path::DrivePath;
@@ -21,6 +22,8 @@ const QUIET: Duration = Duration::from_millis(500);
 const BUSY: Duration = Duration::from_secs(5);
 /// Bytes that a file without a name may hold in memory: nothing of it may reach the disk in clear.
 const MAX_NAMELESS: usize = 256 << 20;
+/// Bytes in short stretches, all over a file, that may gather in memory: they cannot be stored ahead.
+const SCATTERED: usize = 32 << 20;
 /// Bytes of zeros written at a time.
 const ZEROS: usize = 1 << 20;
 
@@ -281,6 +284,15 @@ impl OpenFile {
         self.shared.size()
     }
 
+    /// Are these bytes on this machine, so that reading them waits for nobody?
+    pub fn is_here(&self, range: Range<u64>) -> bool {
+        let reader = match &*self.shared.body() {
+            Body::Reading(reader) => reader.clone(),
+            Body::Writing(edit) => edit.reader.clone(),
+        };
+        reader.holds(range)
+    }
+
     /// Reads; 0 at the end. Waits a bounded time for blocks that are not here.
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, DriveError> {
         loop {
@@ -326,7 +338,7 @@ impl OpenFile {
 
     /// Stores long writes ahead; true when that is not enough.
     fn make_room(&self, edit: &mut Edit) -> Result<bool, DriveError> {
-        if edit.dirty.bytes() < STAGE {
+        if !edit.wants_room() {
             return Ok(false);
         }
         if self.shared.nameless.load(Ordering::Acquire) {
@@ -336,7 +348,7 @@ impl OpenFile {
             };
         }
         edit.stage(&self.overlay.drive)?;
-        Ok(edit.dirty.bytes() >= STAGE)
+        Ok(edit.dirty.bytes() >= SCATTERED)
     }
 
     /// Cuts the file, or extends it with zeros.
@@ -407,6 +419,8 @@ impl OpenFile {
                 }
                 Body::Writing(_) => {}
             }
+        } else if self.overlay.sync_unborn(&self.shared)? {
+            return Ok(());
         }
         self.overlay.commit(Which::File(self.id()))
     }
@@ -445,6 +459,44 @@ impl Overlay {
         let state = self.state();
         let recorded = |file: &File| file.born && !file.fresh && file.pending.is_empty();
         state.file(id).is_some_and(recorded)
+    }
+
+    /// Keeps a new file as a draft until its first commit. False where that is not enough: its folder is new too, or
+    /// it is large.
+    pub(super) fn sync_unborn(&self, shared: &Shared) -> Result<bool, DriveError> {
+        let birth = {
+            let state = self.state();
+            let file = state
+                .file(shared.id)
+                .filter(|file| !file.born && !file.orphan);
+            let parent = file
+                .and_then(|file| file.pending.place.as_ref())
+                .map(|at| at.0);
+            let is_born = |node| match state.by_key(&(node, None)).and_then(|id| state.file(id)) {
+                Some(folder) => folder.born,
+                None => true,
+            };
+            file.filter(|_| parent.is_some_and(is_born)).map(birth)
+        };
+        let Some(birth) = birth else {
+            return Ok(false);
+        };
+        match &mut *shared.body() {
+            Body::Writing(edit) => {
+                let kept = edit.sync_birth(&self.drive, birth);
+                shared.note(edit);
+                kept
+            }
+            Body::Reading(_) => Ok(false),
+        }
+    }
+
+    /// New files that programs still have open.
+    pub(super) fn unborn_and_open(&self) -> Vec<Arc<Shared>> {
+        let state = self.state();
+        let unborn = state.files().filter(|(_, file)| !file.born && !file.orphan);
+        let shared = unborn.filter_map(|(_, file)| file.shared.clone());
+        shared.filter(|shared| shared.is_open()).collect()
     }
 
     fn closed(&self, shared: &Arc<Shared>, write: bool) {

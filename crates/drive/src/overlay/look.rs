@@ -5,7 +5,7 @@ use super::state::{File, State};
 use super::{FileId, Overlay};
 use crate::error::DriveError;
 use crate::path::Name;
-use crate::record::{Attrs, Body, Content, Kind, NodeId, Time};
+use crate::record::{Attrs, Body, Content, Kind, NodeId, Time, Xattrs};
 use crate::tree::{Entry, Tree};
 use crate::version::Dot;
 use cobox_view::kv::Snapshot;
@@ -97,6 +97,16 @@ impl Overlay {
         }
     }
 
+    /// Everything that somebody has a number of, with its folder and name.
+    pub fn known(&self) -> Vec<(FileId, Option<(FileId, Name)>)> {
+        let state = self.state();
+        let place = |file: &File| {
+            let (folder, name) = file.at.clone()?;
+            Some((state.by_key(&(folder, None))?, name))
+        };
+        state.files().map(|(id, file)| (id, place(file))).collect()
+    }
+
     /// Details.
     pub fn stat(&self, id: FileId) -> Result<Stat, DriveError> {
         let state = self.state();
@@ -155,7 +165,7 @@ impl Overlay {
     }
 
     /// Extended attributes.
-    pub fn xattrs(&self, id: FileId) -> Result<Vec<(Vec<u8>, Vec<u8>)>, DriveError> {
+    pub fn xattrs(&self, id: FileId) -> Result<Xattrs, DriveError> {
         let state = self.state();
         let picture = self.picture()?;
         Ok(self.attrs(&state, &picture, id)?.xattrs)
@@ -266,7 +276,15 @@ impl Overlay {
         file: &File,
         entry: Option<Entry>,
     ) -> Result<Stat, DriveError> {
-        let is_known = entry.is_some();
+        let is_settled = !file.fresh
+            && file
+                .shared
+                .as_ref()
+                .is_none_or(|shared| !shared.is_changed());
+        let known = entry
+            .as_ref()
+            .filter(|entry| is_settled && entry.kind == Kind::File);
+        let held = known.map(|entry| self.drive.held(entry));
         let (name, attrs, content, version, conflict) = match entry {
             Some(entry) => (
                 entry.name,
@@ -294,14 +312,6 @@ impl Overlay {
         let recorded = file.pending.mtime.unwrap_or(content.mtime);
         let written = shared.and_then(|shared| shared.mtime());
         let mtime = written.or(times.mtime).unwrap_or(recorded);
-        let held = match is_known
-            && file.kind == Kind::File
-            && !file.fresh
-            && shared.is_none_or(|s| !s.is_changed())
-        {
-            true => self.held(content),
-            false => size,
-        };
         let mode = match file.node == NodeId::ROOT {
             true => times.mode.unwrap_or(ROOT_MODE),
             false => attrs.mode,
@@ -311,7 +321,7 @@ impl Overlay {
             name,
             kind: file.kind,
             size,
-            held: held.min(size),
+            held: held.unwrap_or(size).min(size),
             mtime,
             ctime: times.ctime.max(mtime),
             mode,
@@ -322,17 +332,6 @@ impl Overlay {
             copy: file.copy,
             folder: file.at.as_ref().map(|(folder, _)| *folder),
         })
-    }
-
-    /// Bytes of committed content that are here; what is laid over another version counts as here.
-    fn held(&self, content: &Content) -> u64 {
-        match &content.body {
-            Body::Runs(runs) => {
-                let here = runs.iter().filter(|run| self.drive.holds(run));
-                here.map(|run| run.length).sum()
-            }
-            _ => content.size,
-        }
     }
 
     /// Details now.

@@ -98,6 +98,25 @@ impl Planned {
     }
 }
 
+/// The record that brings a new file into being, without its content.
+pub(super) fn birth(file: &File) -> Record {
+    let mut record = Record::new(file.node, file.kind);
+    let place = file.pending.place.clone();
+    record.place = place.map(|(parent, name)| fresh(Place { parent, name }));
+    record.attrs = file.pending.attrs.clone().map(fresh);
+    record.life = Some(fresh(Life::Alive));
+    record.succeeds = file.pending.succeeds;
+    record
+}
+
+/// A register that nothing was in before.
+fn fresh<T>(value: T) -> Write<T> {
+    Write {
+        value,
+        replaces: Vec::new(),
+    }
+}
+
 impl Overlay {
     /// The records of one file: several for a folder that is shown as one with others.
     pub(super) fn records(
@@ -121,10 +140,7 @@ impl Overlay {
             record.attrs = Some(Write { value, replaces });
         }
         if !file.born {
-            record.life = Some(Write {
-                value: Life::Alive,
-                replaces: Vec::new(),
-            });
+            record.life = Some(fresh(Life::Alive));
         }
         record.succeeds = file.pending.succeeds.filter(|old| *old != file.node);
         let mut layout = None;

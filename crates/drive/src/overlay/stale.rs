@@ -204,8 +204,8 @@ impl Overlay {
     fn are_ours(&self, commits: &[Dot]) -> bool {
         let own = self.drive.tag();
         let mut ours = lock(&self.ours);
-        let mut is_ours = |dot: &Dot| Some(dot.writer) == own && ours.remove(&dot.block);
-        commits.iter().fold(true, |all, dot| is_ours(dot) && all)
+        let foreign = |dot: &&Dot| Some(dot.writer) != own || !ours.remove(&dot.block);
+        commits.iter().filter(foreign).count() == 0
     }
 }
 

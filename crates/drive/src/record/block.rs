@@ -63,7 +63,8 @@ pub fn encode_commit(commit: &Commit) -> Result<Vec<Vec<u8>>, RecordError> {
     }
 }
 
-fn encode_record(record: &Record) -> Result<Vec<u8>, RecordError> {
+/// A record by itself, as it stands in a commit.
+pub(crate) fn encode_record(record: &Record) -> Result<Vec<u8>, RecordError> {
     check_record(record)?;
     let mut out = Writer::default();
     out.record(record);
@@ -73,6 +74,14 @@ fn encode_record(record: &Record) -> Result<Vec<u8>, RecordError> {
         )),
         false => Ok(out.0),
     }
+}
+
+/// Reads what [`encode_record`] wrote.
+pub(crate) fn decode_record(bytes: &[u8]) -> Result<Record, RecordError> {
+    let mut reader = Reader::new(bytes, "record");
+    let record = reader.record()?;
+    reader.end()?;
+    Ok(record)
 }
 
 fn encode_header(header: &CommitHeader) -> Result<Vec<u8>, RecordError> {

@@ -9,6 +9,7 @@ use crate::record::{Attrs, Content, NodeId};
 use crate::version::{Clock, Dot, WriterTag};
 use cobox_feed::manifest::FeedKey;
 use cobox_view::kv::{ReadRows, ViewError};
+use std::ops::Bound;
 
 impl<'a, R: ReadRows + ?Sized> Tree<'a, R> {
     pub(super) fn eyes(&self) -> Result<Eyes<'a, R>, ViewError> {
@@ -219,6 +220,22 @@ impl<'a, R: ReadRows + ?Sized> Tree<'a, R> {
             .map(|row| WriterRow::decode(&row))
             .transpose()?;
         Ok(row.map_or(0, |row| row.time_ms))
+    }
+
+    /// When commits were made by their authors' clocks, newest first: at most `most` of each writer.
+    pub fn commit_times(&self, most: usize) -> Result<Vec<u64>, ViewError> {
+        let mut times = Vec::new();
+        for (writer, _) in writer_rows(self.0)? {
+            let from = Bound::Included(&writer.0[..]);
+            for (key, value) in self.0.range(COMMITS, from, Bound::Unbounded, most)? {
+                if key.starts_with(&writer.0) {
+                    times.push(decode_pair(&value)?.1);
+                }
+            }
+        }
+        times.sort_unstable_by(|a, b| b.cmp(a));
+        times.dedup();
+        Ok(times)
     }
 
     /// Writers with accepted claims.

@@ -133,6 +133,17 @@ impl Peer {
         peer
     }
 
+    /// What another start would find if the program were killed now.
+    pub fn after_a_crash(&self, space: &Space) -> Self {
+        let dir = TempDir::new().expect("a folder");
+        copy_folder(self.dir.path(), dir.path());
+        let peer = Self::open(space, self.secrets.clone(), dir);
+        peer.indexer
+            .catch_up(Duration::from_secs(20))
+            .expect("rows");
+        peer
+    }
+
     /// Copies what `from` has and we lack; content blocks only if `content`.
     pub fn pull(&self, from: &Peer, content: bool) {
         for feed in from.set.feeds() {
@@ -151,6 +162,18 @@ impl Peer {
         self.indexer
             .catch_up(Duration::from_secs(20))
             .expect("rows");
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copy_folder(&entry.path(), &to),
+            false => drop(std::fs::copy(entry.path(), to).expect("copied")),
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The state of one edit: what was opened, what was written since, and how that becomes a version.
 
 use super::dirty::Dirty;
-use super::draft::{self, Draft};
-use super::{MAX_DRAFT, MAX_SIZE};
+use super::draft::{self, Draft, Start};
+use super::{MAX_DRAFT, MAX_SIZE, STAGE};
 use crate::content::LARGE;
 use crate::content::chunk::Chunker;
 use crate::content::intake::{Intake, Small};
@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// Permission bits of a new file.
 const FILE_MODE: u32 = 0o644;
 /// An aligned window with more runs than this is rewritten when runs are folded.
-const WINDOW_RUNS: usize = 64;
+const WINDOW_RUNS: usize = 128;
 
 /// An edit under way.
 pub(crate) struct Edit {
@@ -40,6 +40,8 @@ pub(crate) struct Edit {
     pub mtime: Option<Time>,
     pub mode: Option<u32>,
     pub dirty: Dirty,
+    /// Bytes that were too scattered to be stored ahead when that was tried last.
+    pub scattered: usize,
     pub staged: Option<Staged>,
     /// Something a flush must write.
     pub changed: bool,
@@ -76,6 +78,7 @@ impl Edit {
             mtime: None,
             mode: None,
             dirty: Dirty::default(),
+            scattered: 0,
             staged: None,
             changed: false,
             draft: None,
@@ -164,16 +167,40 @@ impl Edit {
         if self.draft.is_some() && !self.draft_is_old {
             return Ok(());
         }
+        let floor = self.floor;
+        self.keep_draft(
+            drive,
+            Start::Version {
+                node,
+                version,
+                floor,
+            },
+        )
+    }
+
+    /// The same for a file that was never committed: `birth` brings it into being at the next start. False: it has too
+    /// much for a draft.
+    pub fn sync_birth(&mut self, drive: &Drive, birth: Record) -> Result<bool, DriveError> {
+        self.check()?;
+        if self.staged.is_some() || self.dirty.bytes() > MAX_DRAFT {
+            return Ok(false);
+        }
+        if self.draft.is_none() || self.draft_is_old {
+            self.keep_draft(drive, Start::Birth(Box::new(birth)))?;
+        }
+        Ok(true)
+    }
+
+    fn keep_draft(&mut self, drive: &Drive, start: Start) -> Result<(), DriveError> {
         let draft = Draft {
-            node,
-            version,
-            floor: self.floor,
+            start,
             size: self.size,
             mtime: self.mtime.unwrap_or_else(now),
             dirty: std::mem::take(&mut self.dirty),
         };
-        let sealed = draft::key(&drive.read_key).seal(&draft::encode(&draft));
+        let plaintext = draft::encode(&draft);
         self.dirty = draft.dirty;
+        let sealed = draft::key(&drive.read_key).seal(&plaintext?);
         let id = self.draft.unwrap_or_else(|| NodeId::generate(Kind::File).0);
         drive.writer()?.keep_draft(id, sealed.into())?;
         (self.draft, self.draft_is_old) = (Some(id), false);
@@ -210,6 +237,11 @@ impl Edit {
         Ok(())
     }
 
+    /// Is so much in memory that long writes should be stored ahead? Not each time while only short ones gather.
+    pub fn wants_room(&self) -> bool {
+        self.dirty.bytes() >= STAGE.max(self.scattered + STAGE / 8)
+    }
+
     /// Stores long writes ahead of their record. The last chunk of each stays, since more may follow it.
     pub fn stage(&mut self, drive: &Drive) -> Result<(), DriveError> {
         let long = self.dirty.take_long(LARGE as usize);
@@ -244,6 +276,7 @@ impl Edit {
         }
         self.failed = false;
         self.staged = Some(staged);
+        self.scattered = self.dirty.bytes();
         Ok(())
     }
 
@@ -406,6 +439,7 @@ impl Edit {
         self.content = content;
         (self.mtime, self.mode, self.draft) = (None, None, None);
         self.dirty.clear();
+        self.scattered = 0;
         (self.changed, self.draft_is_old, self.failed) = (false, false, false);
         Ok(())
     }

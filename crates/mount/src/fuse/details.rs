@@ -1,0 +1,153 @@
+//! Requests about details: attributes, extended attributes, symlink targets, free space.
+
+use super::{Answer, Files, drive_time, failed, id};
+use cobox_drive::overlay::{Must, Set as Change};
+use fuser::{Errno, FileAttr, FileHandle, INodeNo, ReplyStatfs, ReplyXattr, Request, TimeOrNow};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::time::SystemTime;
+
+/// Unit in which room is counted.
+const BLOCK: u32 = 4096;
+const NAME_MAX: u32 = 255;
+
+/// What is to be set.
+pub(super) struct Set {
+    pub mode: Option<u32>,
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+    pub size: Option<u64>,
+    pub atime: Option<TimeOrNow>,
+    pub mtime: Option<TimeOrNow>,
+}
+
+impl Files {
+    pub(super) fn details(&self, ino: INodeNo) -> Answer<FileAttr> {
+        if self.is_hidden(ino) {
+            return self.hidden.details(ino.0);
+        }
+        let stat = self.live(ino)?.stat(id(ino)).map_err(failed)?;
+        Ok(self.attr(&stat))
+    }
+
+    pub(super) fn set(
+        &self,
+        _request: &Request,
+        ino: INodeNo,
+        set: Set,
+        fh: Option<FileHandle>,
+    ) -> Answer<FileAttr> {
+        let overlay = self.live(ino)?;
+        let now = SystemTime::now();
+        let time = |time| match time {
+            TimeOrNow::SpecificTime(time) => time,
+            TimeOrNow::Now => now,
+        };
+        // An open file is cut through its handle: it may have no name any more.
+        let open = fh.and_then(|fh| self.open.get(fh).ok());
+        let mut size = set.size;
+        if let (Some(open), Some(to)) = (open, size) {
+            open.truncate(to).map_err(failed)?;
+            size = None;
+        }
+        let change = Change {
+            mode: set.mode.map(|mode| mode & 0o7777),
+            mtime: set.mtime.map(|mtime| drive_time(time(mtime))),
+            size,
+        };
+        let stat = overlay.set(id(ino), change).map_err(failed)?;
+        if set.uid.is_some() || set.gid.is_some() || set.atime.is_some() {
+            self.local.change(ino.0, |local| {
+                local.uid = set.uid.or(local.uid);
+                local.gid = set.gid.or(local.gid);
+                local.atime = set.atime.map(time).or(local.atime);
+                local.ctime = Some(now);
+            });
+        }
+        Ok(self.attr(&stat))
+    }
+
+    pub(super) fn target(&self, ino: INodeNo) -> Answer<Vec<u8>> {
+        match self.is_hidden(ino) {
+            true => self.hidden.target(ino.0),
+            false => self.live(ino)?.target(id(ino)).map_err(failed),
+        }
+    }
+
+    pub(super) fn xattr(&self, ino: INodeNo, name: &OsStr) -> Answer<Vec<u8>> {
+        if self.is_hidden(ino) || !is_kept(name) {
+            return Err(Errno::ENODATA);
+        }
+        let all = self.live(ino)?.xattrs(id(ino)).map_err(failed)?;
+        let found = all.into_iter().find(|(one, _)| one == name.as_bytes());
+        found.map(|(_, value)| value).ok_or(Errno::ENODATA)
+    }
+
+    pub(super) fn xattr_names(&self, ino: INodeNo) -> Answer<Vec<u8>> {
+        if self.is_hidden(ino) {
+            return Ok(Vec::new());
+        }
+        let all = self.live(ino)?.xattrs(id(ino)).map_err(failed)?;
+        let names = all
+            .into_iter()
+            .filter(|(name, _)| is_kept(OsStr::from_bytes(name)));
+        Ok(names
+            .flat_map(|(name, _)| [&name[..], b"\0"].concat())
+            .collect())
+    }
+
+    pub(super) fn set_xattr(
+        &self,
+        ino: INodeNo,
+        name: &OsStr,
+        value: Option<&[u8]>,
+        flags: i32,
+    ) -> Answer<()> {
+        let overlay = self.live(ino)?;
+        if !is_kept(name) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let must = match flags {
+            libc::XATTR_CREATE => Must::New,
+            libc::XATTR_REPLACE => Must::Exist,
+            _ => Must::Any,
+        };
+        let name = name.as_bytes();
+        overlay
+            .change_xattr(id(ino), name, value, must)
+            .map_err(failed)?;
+        self.touch(ino);
+        Ok(())
+    }
+
+    /// Used is what the files hold, free what the disk has that keeps the space.
+    pub(super) fn room(&self, reply: ReplyStatfs) {
+        let (files, folders, bytes) = match &self.overlay {
+            Some(overlay) => overlay.drive().totals().unwrap_or_default(),
+            None => (0, 0, 0),
+        };
+        let (free, nodes) = match rustix::fs::statvfs(&self.disk) {
+            Ok(disk) => (disk.f_bavail.saturating_mul(disk.f_frsize), disk.f_favail),
+            Err(_) => (0, 0),
+        };
+        let free = free / u64::from(BLOCK);
+        let total = free.saturating_add(bytes.div_ceil(u64::from(BLOCK)));
+        let all = nodes.saturating_add(files + folders + 1);
+        reply.statfs(total, free, free, all, nodes, BLOCK, NAME_MAX, BLOCK);
+    }
+}
+
+/// The ones of programs are kept; those of a system (capabilities, access lists) mean nothing elsewhere.
+fn is_kept(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(b"user.")
+}
+
+/// Answers with a value, or with its length when none was asked for.
+pub(super) fn xattr(found: Answer<Vec<u8>>, room: u32, reply: ReplyXattr) {
+    match found {
+        Err(error) => reply.error(error),
+        Ok(value) if room == 0 => reply.size(value.len() as u32),
+        Ok(value) if value.len() > room as usize => reply.error(Errno::ERANGE),
+        Ok(value) => reply.data(&value),
+    }
+}

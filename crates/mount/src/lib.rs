@@ -1,0 +1,12 @@
+//! A drive as a folder: translation only.
+//!
+//! What programs change gathers in `cobox_drive::overlay`, which also knows what is where; here its answers become
+//! those of the kernel's protocol. Not its job: deciding anything about files, or which spaces are mounted.
+
+mod errno;
+mod fuse;
+mod hidden;
+mod local;
+mod mount;
+
+pub use mount::{Mount, MountError, Options, clear_stale};

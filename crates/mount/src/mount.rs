@@ -1,0 +1,318 @@
+//! Mounting and unmounting: options, threads, what to do when it cannot be.
+
+use crate::fuse::{Files, Source};
+use cobox_drive::drive::{Drive, DriveError};
+use cobox_drive::overlay::{Overlay, Stale};
+use fuser::{BackgroundSession, Config, INodeNo, MountOption, Notifier, Session, SessionACL};
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+/// Threads that answer the kernel. Reads that wait for peers have threads of their own.
+const THREADS: usize = 4;
+
+/// What to mount where.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// an empty folder; made if it is not there
+    pub at: PathBuf,
+    /// shown as the device in lists of mounts
+    pub name: String,
+    /// nothing may be changed
+    pub read_only: bool,
+    /// the space as it was, ms since 1970; read-only
+    pub as_of_ms: Option<u64>,
+    /// other people of this machine may enter, as far as file modes allow
+    pub others: bool,
+    /// a path on the disk whose free space is shown
+    pub disk: PathBuf,
+}
+
+/// Why a space could not be mounted or unmounted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MountError {
+    /// No FUSE in this system.
+    #[error(
+        "this system has no /dev/fuse: load the kernel's fuse module (modprobe fuse), or use the folder over WebDAV"
+    )]
+    NoFuse,
+    /// The helper for people who are not root is missing.
+    #[error("mounting needs the program fusermount3: install the package fuse3")]
+    NoHelper,
+    /// Something is in the folder.
+    #[error("{0} is not empty: choose an empty folder, so that nothing of yours is hidden")]
+    NotEmpty(PathBuf),
+    /// It is not a folder.
+    #[error("{0} is not a folder")]
+    NotAFolder(PathBuf),
+    /// Something is mounted there.
+    #[error("something is mounted at {0} already")]
+    Busy(PathBuf),
+    /// The system refused.
+    #[error("{at} cannot be mounted or unmounted: {source}")]
+    System {
+        /// where
+        at: PathBuf,
+        /// why
+        source: io::Error,
+    },
+    /// The drive failed.
+    #[error(transparent)]
+    Drive(#[from] DriveError),
+}
+
+/// A mounted space. Dropped without `stop`, it is unmounted all the same; what is pending is then committed by the
+/// overlay's own clock only.
+pub struct Mount {
+    at: PathBuf,
+    session: Option<BackgroundSession>,
+    overlay: Option<Arc<Overlay>>,
+}
+
+impl Mount {
+    /// Mounts a drive.
+    ///
+    /// # Errors
+    ///
+    /// See [`MountError`]; nothing is changed then.
+    pub fn start(drive: Arc<Drive>, options: Options) -> Result<Self, MountError> {
+        prepare(&options.at)?;
+        let (source, overlay) = match options.as_of_ms {
+            Some(at_ms) => (Source::Frozen(Arc::new(drive.picture(at_ms)?)), None),
+            None => {
+                let overlay = Overlay::open(drive)?;
+                (Source::Live(overlay.clone()), Some(overlay))
+            }
+        };
+        let stale = overlay.as_ref().map(|overlay| overlay.subscribe());
+        let files = Files::new(source, options.disk.clone());
+        let session = Session::new(files, &options.at, &config(&options));
+        let session = session.map_err(|source| explain(&options.at, source))?;
+        let session = session
+            .spawn()
+            .map_err(|source| explain(&options.at, source))?;
+        if let Some(stale) = stale {
+            tell_the_kernel(stale, session.notifier(), overlay.clone())?;
+        }
+        Ok(Self {
+            at: options.at,
+            session: Some(session),
+            overlay,
+        })
+    }
+
+    /// Where.
+    pub fn at(&self) -> &Path {
+        &self.at
+    }
+
+    /// Is it still mounted? Somebody may have called `umount`.
+    pub fn is_alive(&self) -> bool {
+        self.session
+            .as_ref()
+            .is_some_and(|session| !session.guard.is_finished())
+    }
+
+    /// Commits what is pending and unmounts. A folder that programs still use goes away for others at once, and for
+    /// them when they leave it.
+    ///
+    /// # Errors
+    ///
+    /// `System` or `Drive`; it is unmounted all the same.
+    pub fn stop(mut self) -> Result<(), MountError> {
+        let Some(session) = self.session.take() else {
+            return Ok(());
+        };
+        let flushed = sync(&self.at);
+        let unmounted = detach(&self.at);
+        // The end of the session waits for programs that still use it; they get errors once the overlay is closed.
+        drop(session);
+        if let Some(overlay) = self.overlay.take() {
+            overlay.close()?;
+        }
+        let system = |source| MountError::System {
+            at: self.at.clone(),
+            source,
+        };
+        flushed.and(unmounted).map_err(system)
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        if self.session.is_some() {
+            let _ = detach(&self.at); // nobody to tell
+        }
+    }
+}
+
+/// What the kernel's cache holds is written to us. An end that comes while the folder is in use keeps it as well.
+fn sync(at: &Path) -> io::Result<()> {
+    match fs::File::open(at).and_then(|folder| Ok(rustix::fs::syncfs(&folder)?)) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => Ok(()),
+        done => done,
+    }
+}
+
+fn config(options: &Options) -> Config {
+    let mut config = Config::default();
+    config.mount_options = vec![
+        MountOption::FSName(options.name.clone()),
+        MountOption::Subtype("cobox".into()),
+        MountOption::DefaultPermissions,
+        MountOption::NoDev,
+        MountOption::NoSuid,
+        MountOption::NoAtime,
+    ];
+    if options.read_only || options.as_of_ms.is_some() {
+        config.mount_options.push(MountOption::RO);
+    }
+    if options.others {
+        config.acl = SessionACL::All;
+    }
+    config.n_threads = Some(THREADS);
+    config.clone_fd = true;
+    config
+}
+
+/// The folder is there, empty, and nothing is mounted on it.
+fn prepare(at: &Path) -> Result<(), MountError> {
+    let system = |source| MountError::System {
+        at: at.to_owned(),
+        source,
+    };
+    clear_stale(at)?;
+    match fs::metadata(at) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(at).map_err(system)?;
+        }
+        Err(error) => return Err(system(error)),
+        Ok(found) if !found.is_dir() => return Err(MountError::NotAFolder(at.to_owned())),
+        Ok(_) => {}
+    }
+    if is_mount_point(at) {
+        return Err(MountError::Busy(at.to_owned()));
+    }
+    match fs::read_dir(at).map_err(system)?.next() {
+        Some(_) => Err(MountError::NotEmpty(at.to_owned())),
+        None => Ok(()),
+    }
+}
+
+/// Does another file system begin here?
+fn is_mount_point(at: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
+    let above = at.parent().and_then(device);
+    above.is_some() && device(at) != above
+}
+
+/// Takes a mount away whose program has died; others are left alone.
+///
+/// # Errors
+///
+/// `System`, when it cannot be taken away.
+pub fn clear_stale(at: &Path) -> Result<(), MountError> {
+    let is_dead = |error: &io::Error| {
+        matches!(
+            error.raw_os_error(),
+            Some(libc::ENOTCONN | libc::ECONNABORTED)
+        )
+    };
+    match fs::metadata(at) {
+        Err(error) if is_dead(&error) => detach(at).map_err(|source| MountError::System {
+            at: at.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Unmounts without waiting for programs that use it: by the system call where we may, else by the helper.
+fn detach(at: &Path) -> io::Result<()> {
+    use rustix::mount::{UnmountFlags, unmount};
+    match unmount(at, UnmountFlags::DETACH) {
+        Ok(()) | Err(rustix::io::Errno::INVAL) => return Ok(()), // not mounted any more
+        Err(rustix::io::Errno::PERM) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let helper = Command::new("fusermount3")
+        .args(["-u", "-z", "--"])
+        .arg(at)
+        .status()?;
+    match helper.success() {
+        true => Ok(()),
+        false => Err(io::Error::other("fusermount3 refused")),
+    }
+}
+
+fn explain(at: &Path, source: io::Error) -> MountError {
+    if !Path::new("/dev/fuse").exists() {
+        return MountError::NoFuse;
+    }
+    match source.kind() {
+        io::ErrorKind::NotFound => MountError::NoHelper,
+        _ => MountError::System {
+            at: at.to_owned(),
+            source,
+        },
+    }
+}
+
+/// Has the kernel forget what others changed. On a thread of its own: the kernel may first write to us what it holds.
+fn tell_the_kernel(
+    mut stale: Receiver<Stale>,
+    notifier: Notifier,
+    overlay: Option<Arc<Overlay>>,
+) -> Result<(), MountError> {
+    let overlay = overlay.as_ref().map(Arc::downgrade);
+    let run = move || {
+        loop {
+            let told = match stale.blocking_recv() {
+                Ok(stale) => forget(&notifier, &stale, overlay.as_ref()),
+                Err(RecvError::Lagged(_)) => forget(&notifier, &Stale::All, overlay.as_ref()),
+                Err(RecvError::Closed) => return,
+            };
+            if let Err(error) = told {
+                tracing::debug!("the kernel did not take a note of what changed: {error}");
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("mount-stale".into());
+    thread.spawn(run).map_err(DriveError::Source)?;
+    Ok(())
+}
+
+fn forget(
+    notifier: &Notifier,
+    stale: &Stale,
+    overlay: Option<&std::sync::Weak<Overlay>>,
+) -> io::Result<()> {
+    match stale {
+        Stale::Entry { folder, name } => {
+            notifier.inval_entry(INodeNo(folder.0), OsStr::from_bytes(name.as_bytes()))
+        }
+        // A negative offset leaves the pages alone.
+        Stale::Attributes(id) => notifier.inval_inode(INodeNo(id.0), -1, 0),
+        Stale::Content(id) => notifier.inval_inode(INodeNo(id.0), 0, 0),
+        Stale::All => {
+            let known = overlay
+                .and_then(|overlay| overlay.upgrade())
+                .map(|overlay| overlay.known());
+            for (id, at) in known.unwrap_or_default() {
+                if let Some((folder, name)) = at {
+                    notifier.inval_entry(INodeNo(folder.0), OsStr::from_bytes(name.as_bytes()))?;
+                }
+                notifier.inval_inode(INodeNo(id.0), 0, 0)?;
+            }
+            Ok(())
+        }
+    }
+}
