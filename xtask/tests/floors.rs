@@ -37,7 +37,9 @@ const MODULES: &[(&str, &[&str])] = &[
     ),
     (
         "mount",
-        &["lib", "mount", "fuse", "hidden", "local", "errno"],
+        &[
+            "lib", "mount", "fuse", "hidden", "attr", "local", "errno", "aside",
+        ],
     ),
     ("view", &["lib", "indexer", "journal", "source", "kv"]),
     (

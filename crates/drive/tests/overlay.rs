@@ -239,11 +239,19 @@ fn a_new_file_that_is_synced_and_removed_again_makes_no_commit_and_survives_a_cr
     let (_, file) = overlay.create(ROOT, &name("open"), 0o640).expect("created");
     file.write_at(0, b"not closed").expect("written");
     overlay.sync_names().expect("durable");
+    let (from, to) = ((ROOT, &name("open")), (ROOT, &name("renamed")));
+    overlay.rename(from, to, Replace::Allowed).expect("renamed");
+    overlay.sync_names().expect("durable");
     let peer = peer.after_a_crash(&space);
     assert_eq!(read(&peer.drive, &path("db-journal")), b"round 2");
-    assert_eq!(read(&peer.drive, &path("open")), b"not closed");
+    assert_eq!(read(&peer.drive, &path("renamed")), b"not closed");
+    assert!(peer.drive.stat(&path("open")).is_err());
     assert_eq!(
-        peer.drive.stat(&path("open")).expect("an entry").attrs.mode,
+        peer.drive
+            .stat(&path("renamed"))
+            .expect("an entry")
+            .attrs
+            .mode,
         0o640
     );
 }
@@ -263,22 +271,58 @@ fn what_others_change_is_told() {
     write(&bob.drive, "new", b"bob");
     alice.pull(&bob, true);
     let mut told = Vec::new();
-    while told.len() < 3 {
+    let entry = |at| Stale::Entry {
+        folder: ROOT,
+        name: name(at),
+    };
+    while !told.contains(&entry("file")) || !told.contains(&entry("new")) {
         told.push(stale.blocking_recv().expect("told"));
     }
-    assert!(told.contains(&Stale::Content(id)), "{told:?}");
-    let entry = Stale::Entry {
-        folder: ROOT,
-        name: name("new"),
-    };
-    assert!(told.contains(&entry), "{told:?}");
-    std::thread::sleep(Duration::from_millis(50));
-    assert_eq!(all(&reading), b"bob was here");
+    // Whoever has it open goes on with what was opened; who looks again sees the new version.
+    assert_eq!(all(&reading), b"alice");
+    assert_eq!(
+        contents(&overlay, "file").as_deref(),
+        Some(&b"bob was here"[..])
+    );
+    assert_ne!(look(&overlay, "file").expect("there").id, id);
     // What the overlay commits itself is not told.
     save(&overlay, "own", b"alice");
     overlay.sync().expect("durable");
     std::thread::sleep(Duration::from_millis(50));
-    assert!(stale.try_recv().is_err());
+    while let Ok(stale) = stale.try_recv() {
+        assert_ne!(stale, entry("own"));
+    }
+}
+
+#[test]
+fn a_program_that_had_a_file_open_writes_beside_what_came_meanwhile() {
+    let space = Space::new();
+    let (alice, bob) = (Peer::new(&space, 1), Peer::new(&space, 2));
+    let overlay = over(&alice);
+    save(&overlay, "file", b"start");
+    overlay.sync().expect("durable");
+    bob.pull(&alice, true);
+    let id = look(&overlay, "file").expect("there").id;
+    let file = overlay.open_file(id, true).expect("open");
+    let mut stale = overlay.subscribe();
+    write(&bob.drive, "file", b"bob was here");
+    alice.pull(&bob, true);
+    stale.blocking_recv().expect("told");
+    file.write_at(5, b" alice").expect("written");
+    drop(file);
+    overlay.sync().expect("durable");
+    let mut found: Vec<_> = overlay
+        .list(ROOT)
+        .expect("a list")
+        .iter()
+        .map(|stat| {
+            overlay.keep(stat);
+            all(&overlay.open_file(stat.id, false).expect("open"))
+        })
+        .collect();
+    found.sort();
+    assert_eq!(found, [&b"bob was here"[..], b"start alice"]);
+    assert_eq!(alice.drive.conflicts().expect("conflicts").len(), 1);
 }
 
 #[test]

@@ -6,9 +6,12 @@ use cobox_drive::record::RecordError;
 use cobox_feed::store::StoreError;
 use fuser::Errno;
 
+/// What a request comes to.
+pub(crate) type Answer<T> = Result<T, Errno>;
+
 /// The number for a failure; what has no number of its own is an I/O error and written to the log.
-pub(crate) fn of(error: &DriveError) -> Errno {
-    match error {
+pub(crate) fn of(error: DriveError) -> Errno {
+    match &error {
         DriveError::NotFound(_) | DriveError::NoVersion(_) => Errno::ENOENT,
         DriveError::Exists(_) | DriveError::XattrExists => Errno::EEXIST,
         DriveError::NotAFolder(_) => Errno::ENOTDIR,

@@ -1,341 +1,331 @@
 //! What is shown and cannot be changed: the folder `.cobox` beside the files, and a space as it was.
 //!
 //! `.cobox/history/TIME/` is the space as of a time: recent ones are listed, any other can be named.
-//! `.cobox/conflicts/` has a text about each open conflict, `.cobox/status/` one about each file. The kernel does not
-//! list `.cobox` in the top folder, so that nothing copies it by accident; it is there when it is named.
+//! `.cobox/conflicts/` has a text about each open conflict, `.cobox/status/` one about each file. The folder `.cobox` is
+//! not listed in the top folder, so that nothing copies it by accident; it is there when it is named.
 
+mod numbers;
+mod pictures;
 mod texts;
 
-use crate::fuse::{Answer, failed, file_type, system_time};
-use cobox_drive::drive::{Drive, Picture};
+use crate::attr::{file_type, still, system_time};
+use crate::errno::{self, Answer};
+use cobox_drive::drive::{Drive, DriveError, Picture};
 use cobox_drive::handle::FileReader;
 use cobox_drive::path::{DrivePath, Name};
 use cobox_drive::record::{Body, Kind, Time};
 use cobox_drive::tree::Entry;
 use fuser::{Errno, FileAttr, FileType, INodeNo};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use numbers::Numbers;
+pub(crate) use numbers::is_hidden;
+use pictures::Pictures;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Name of the folder.
 pub(crate) const NAME: &[u8] = b".cobox";
-/// Its number, and those of everything in it, have this bit.
-const TOP: u64 = 1 << 63;
 /// Root of what is mounted.
 const ROOT: u64 = 1;
 /// Times listed of each writer.
 const TIMES: usize = 200;
-/// Files kept open for reading.
-const READERS: usize = 64;
-
-/// Does a number belong here?
-pub(crate) fn is_hidden(ino: u64) -> bool {
-    ino & TOP != 0
-}
-
-/// One entry of a folder.
-pub(crate) struct Shown {
-    pub name: Vec<u8>,
-    pub attr: FileAttr,
-}
+/// How long the kernel may trust what is there.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Something with a number.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Thing {
     Top,
     History,
     Conflicts,
     /// a folder of the space, whose files are texts about the real ones
     Status(DrivePath),
-    /// the space as of a time that nobody has entered yet
-    Time(u64),
-    Frozen(Arc<Picture>, DrivePath),
-    Text(Arc<str>),
+    /// the text about a file
+    About(DrivePath),
+    /// the text about a conflict, by its name
+    Conflict(String),
+    /// something in the space as of a time (ms since 1970)
+    Past(u64, DrivePath),
+}
+
+/// One entry of a folder. It gets a number when somebody looks at it.
+pub(crate) struct Shown {
+    pub name: Vec<u8>,
+    pub attr: FileAttr,
+    thing: Thing,
+}
+
+/// What is open for reading.
+pub(crate) enum Still {
+    /// a file as it was
+    Old(FileReader),
+    /// put together when it was opened
+    Text(String),
+}
+
+impl Still {
+    /// Reads up to `buffer.len()` bytes; 0 at the end.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, DriveError> {
+        match self {
+            Self::Old(reader) => reader.read_at(offset, buffer),
+            Self::Text(text) => {
+                let from = usize::try_from(offset).map_or(text.len(), |from| from.min(text.len()));
+                let length = buffer.len().min(text.len() - from);
+                buffer[..length].copy_from_slice(&text.as_bytes()[from..from + length]);
+                Ok(length)
+            }
+        }
+    }
 }
 
 /// All of it.
 pub(crate) struct Hidden {
     drive: Option<Arc<Drive>>,
-    numbers: Mutex<Numbers>,
-    readers: Mutex<Vec<(u64, Arc<FileReader>)>>,
-    uid: u32,
-    gid: u32,
-}
-
-#[derive(Default)]
-struct Numbers {
-    things: HashMap<u64, Thing>,
-    by_name: HashMap<(u64, Vec<u8>), u64>,
+    numbers: Numbers,
+    pictures: Pictures,
 }
 
 impl Hidden {
     /// The folder beside the files of a space.
     pub fn beside(drive: Arc<Drive>) -> Self {
-        let hidden = Self::empty(Some(drive));
-        hidden.numbers().things.insert(TOP, Thing::Top);
-        hidden
+        Self {
+            drive: Some(drive),
+            numbers: Numbers::new(numbers::TOP, Thing::Top),
+            pictures: Pictures::default(),
+        }
     }
 
     /// A space as it was.
     pub fn frozen(picture: Arc<Picture>) -> Self {
-        let hidden = Self::empty(None);
-        let root = Thing::Frozen(picture, DrivePath::default());
-        hidden.numbers().things.insert(ROOT, root);
-        hidden
-    }
-
-    fn empty(drive: Option<Arc<Drive>>) -> Self {
+        let root = Thing::Past(picture.at_ms(), DrivePath::default());
         Self {
-            drive,
-            numbers: Mutex::default(),
-            readers: Mutex::default(),
-            uid: rustix::process::geteuid().as_raw(),
-            gid: rustix::process::getegid().as_raw(),
+            drive: None,
+            numbers: Numbers::new(ROOT, root),
+            pictures: Pictures::of(picture),
         }
     }
 
-    fn numbers(&self) -> MutexGuard<'_, Numbers> {
-        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn thing(&self, ino: u64) -> Answer<Thing> {
-        self.numbers()
-            .things
-            .get(&ino)
-            .cloned()
-            .ok_or(Errno::ESTALE)
+    /// Is everything at hand that is shown? Else answers may take long.
+    pub fn is_quick(&self) -> bool {
+        self.drive.is_none()
     }
 
     fn drive(&self) -> Answer<&Arc<Drive>> {
         self.drive.as_ref().ok_or(Errno::ENOENT)
     }
 
-    /// Is it a text that is put together when it is asked for?
-    pub fn is_text(&self, ino: u64) -> bool {
-        matches!(self.thing(ino), Ok(Thing::Text(_)))
+    fn picture(&self, at_ms: u64) -> Answer<Arc<Picture>> {
+        self.pictures.get(at_ms, self.drive.as_ref())
     }
 
-    /// Gives what is under a name its number, the same as before if it had one.
-    fn number(&self, parent: u64, name: &[u8], thing: Thing) -> u64 {
-        let mut numbers = self.numbers();
-        let next = TOP + 1 + numbers.by_name.len() as u64;
-        let ino = *numbers
-            .by_name
-            .entry((parent, name.to_vec()))
-            .or_insert(next);
-        numbers.things.insert(ino, thing);
-        ino
-    }
-
-    /// What is under a name.
+    /// What is under a name. Counts one reference.
     pub fn look_up(&self, parent: u64, name: &[u8]) -> Answer<FileAttr> {
         if parent == ROOT && name == NAME && self.drive.is_some() {
-            return self.details(TOP);
+            return self.details(numbers::TOP);
         }
-        let thing = match self.entered(parent)? {
+        let thing = match self.numbers.get(parent)? {
             Thing::Top => match name {
                 b"history" => Thing::History,
                 b"conflicts" => Thing::Conflicts,
                 b"status" => Thing::Status(DrivePath::default()),
                 _ => return Err(Errno::ENOENT),
             },
-            Thing::History => self.as_of(parent, name)?,
-            Thing::Conflicts => self.conflict(name)?,
-            Thing::Status(folder) => self.status(&folder, name)?,
-            Thing::Frozen(picture, folder) => {
-                let path = folder.join(Name::new(name).map_err(|_| Errno::ENOENT)?);
-                picture.stat(&path).map_err(failed)?;
-                Thing::Frozen(picture, path)
+            Thing::History => {
+                let at_ms = texts::parse_time(name).ok_or(Errno::ENOENT)?;
+                Thing::Past(at_ms, DrivePath::default())
             }
-            Thing::Text(_) | Thing::Time(_) => return Err(Errno::ENOTDIR),
+            Thing::Conflicts => Thing::Conflict(String::from_utf8_lossy(name).into_owned()),
+            Thing::Status(folder) => self.status(&folder, name)?,
+            Thing::Past(at_ms, folder) => {
+                let path = folder.join(Name::new(name).map_err(|_| Errno::ENOENT)?);
+                Thing::Past(at_ms, path)
+            }
+            Thing::About(_) | Thing::Conflict(_) => return Err(Errno::ENOTDIR),
         };
-        self.details(self.number(parent, name, thing))
+        let attr = self.attr(&thing)?;
+        let ino = INodeNo(self.numbers.keep(parent, name, thing));
+        Ok(FileAttr { ino, ..attr })
     }
 
-    /// A picture is made when somebody enters it, not when times are listed.
-    fn entered(&self, ino: u64) -> Answer<Thing> {
-        let thing = self.thing(ino)?;
-        let Thing::Time(at_ms) = thing else {
-            return Ok(thing);
+    /// Counts one reference to an entry of a list. Also says how long its attributes may be trusted.
+    pub fn keep(&self, parent: u64, shown: &Shown) -> (FileAttr, Duration) {
+        let number = self.numbers.keep(parent, &shown.name, shown.thing.clone());
+        let attr = FileAttr {
+            ino: INodeNo(number),
+            ..shown.attr
         };
-        let picture = self.drive()?.picture(at_ms).map_err(failed)?;
-        let made = Thing::Frozen(Arc::new(picture), DrivePath::default());
-        self.numbers().things.insert(ino, made.clone());
-        Ok(made)
+        let ttl = match shown.thing {
+            // How long they are is found out when somebody wants to know.
+            Thing::About(_) | Thing::Conflict(_) => Duration::ZERO,
+            _ => SOON,
+        };
+        (attr, ttl)
     }
 
-    /// What is called like a time; a picture that was made before is not made again.
-    fn as_of(&self, parent: u64, name: &[u8]) -> Answer<Thing> {
-        let numbers = self.numbers();
-        let known = numbers.by_name.get(&(parent, name.to_vec()));
-        match known.and_then(|ino| numbers.things.get(ino)) {
-            Some(known) => Ok(known.clone()),
-            None => Ok(Thing::Time(texts::parse_time(name).ok_or(Errno::ENOENT)?)),
-        }
+    /// The kernel forgot some references.
+    pub fn forget(&self, ino: u64, count: u64) {
+        self.numbers.forget(ino, count);
     }
 
-    fn conflict(&self, name: &[u8]) -> Answer<Thing> {
-        let all = texts::conflicts(self.drive()?)?;
-        let found = all.into_iter().find(|(one, _)| one.as_bytes() == name);
-        let (_, text) = found.ok_or(Errno::ENOENT)?;
-        Ok(Thing::Text(text.into()))
-    }
-
+    /// A folder or a text about a file.
     fn status(&self, folder: &DrivePath, name: &[u8]) -> Answer<Thing> {
-        let drive = self.drive()?;
         let path = |name: &[u8]| Some(folder.join(Name::new(name).ok()?));
-        if let Some(path) = path(name)
-            && drive
-                .stat(&path)
-                .is_ok_and(|entry| entry.kind == Kind::Folder)
-        {
+        let is_folder = |path: &DrivePath| {
+            let entry = self.drive().map(|drive| drive.stat(path));
+            matches!(entry, Ok(Ok(entry)) if entry.kind == Kind::Folder)
+        };
+        if let Some(path) = path(name).filter(is_folder) {
             return Ok(Thing::Status(path));
         }
-        let of = name
-            .strip_suffix(texts::SUFFIX)
-            .and_then(path)
-            .ok_or(Errno::ENOENT)?;
-        Ok(Thing::Text(texts::status(drive, &of)?.into()))
+        let of = name.strip_suffix(texts::SUFFIX).and_then(path);
+        of.map(Thing::About).ok_or(Errno::ENOENT)
     }
 
     /// Attributes of a number.
     pub fn details(&self, ino: u64) -> Answer<FileAttr> {
-        let folder = |time| self.attr(ino, FileType::Directory, 0o555, 0, time);
-        Ok(match self.thing(ino)? {
-            Thing::Top | Thing::History | Thing::Conflicts | Thing::Status(_) => folder(UNIX_EPOCH),
-            Thing::Text(text) => {
-                let now = SystemTime::now();
-                self.attr(ino, FileType::RegularFile, 0o444, text.len() as u64, now)
-            }
-            Thing::Time(at_ms) => folder(time_of(at_ms)),
-            Thing::Frozen(picture, path) if path.is_root() => folder(time_of(picture.at_ms())),
-            Thing::Frozen(picture, path) => {
-                let entry = picture.stat(&path).map_err(failed)?;
-                self.attr_of(ino, &entry)
-            }
-        })
+        let attr = self.attr(&self.numbers.get(ino)?)?;
+        let ino = INodeNo(ino);
+        Ok(FileAttr { ino, ..attr })
     }
 
-    fn attr_of(&self, ino: u64, entry: &Entry) -> FileAttr {
-        let mode = entry.attrs.mode as u16 & 0o7555;
-        let time = system_time(entry.content.mtime);
-        self.attr(ino, file_type(entry.kind), mode, entry.content.size, time)
-    }
-
-    fn attr(&self, ino: u64, kind: FileType, perm: u16, size: u64, time: SystemTime) -> FileAttr {
-        FileAttr {
-            ino: INodeNo(ino),
-            size,
-            blocks: size.div_ceil(512),
-            atime: time,
-            mtime: time,
-            ctime: time,
-            crtime: time,
-            kind,
-            perm,
-            nlink: 1,
-            uid: self.uid,
-            gid: self.gid,
-            rdev: 0,
-            blksize: 1 << 20,
-            flags: 0,
+    fn attr(&self, thing: &Thing) -> Answer<FileAttr> {
+        match thing {
+            Thing::Top | Thing::History | Thing::Conflicts | Thing::Status(_) => {
+                Ok(folder(UNIX_EPOCH))
+            }
+            Thing::About(_) | Thing::Conflict(_) => Ok(text(self.text(thing)?.len() as u64)),
+            Thing::Past(at_ms, path) if path.is_root() => Ok(folder(time_of(*at_ms))),
+            Thing::Past(at_ms, path) => {
+                let entry = self.picture(*at_ms)?.stat(path).map_err(errno::of)?;
+                Ok(old(&entry))
+            }
         }
     }
 
-    /// Everything in a folder, `.` and `..` first.
+    /// Everything in a folder.
     pub fn list(&self, ino: u64) -> Answer<Vec<Shown>> {
-        let own = self.details(ino)?;
-        let dot = |name: &[u8]| Shown {
+        let shown = |name: &[u8], attr, thing| Shown {
             name: name.to_vec(),
-            attr: own,
+            attr,
+            thing,
         };
-        let mut shown = vec![dot(b"."), dot(b"..")];
-        for name in self.names(ino)? {
-            // What went away between the two looks is left out.
-            if let Ok(attr) = self.look_up(ino, &name) {
-                shown.push(Shown { name, attr });
+        Ok(match self.numbers.get(ino)? {
+            Thing::Top => vec![
+                shown(b"conflicts", folder(UNIX_EPOCH), Thing::Conflicts),
+                shown(b"history", folder(UNIX_EPOCH), Thing::History),
+                shown(
+                    b"status",
+                    folder(UNIX_EPOCH),
+                    Thing::Status(DrivePath::default()),
+                ),
+            ],
+            Thing::History => self.times()?,
+            Thing::Conflicts => {
+                let all = texts::conflicts(self.drive()?)?.into_iter();
+                all.map(|(name, about)| {
+                    let attr = text(about.len() as u64);
+                    shown(name.as_bytes(), attr, Thing::Conflict(name.clone()))
+                })
+                .collect()
+            }
+            Thing::Status(at) => {
+                let entries = self.drive()?.list(&at).map_err(errno::of)?;
+                entries.iter().map(|entry| about(&at, entry)).collect()
+            }
+            Thing::Past(at_ms, at) => {
+                let entries = self.picture(at_ms)?.list(&at).map_err(errno::of)?;
+                let past = |entry: &Entry| {
+                    let thing = Thing::Past(at_ms, at.join(entry.name.clone()));
+                    shown(entry.name.as_bytes(), old(entry), thing)
+                };
+                entries.iter().map(past).collect()
+            }
+            Thing::About(_) | Thing::Conflict(_) => return Err(Errno::ENOTDIR),
+        })
+    }
+
+    /// Commits of one second have one name.
+    fn times(&self) -> Answer<Vec<Shown>> {
+        let times = self.drive()?.commit_times(TIMES).map_err(errno::of)?;
+        let mut shown: Vec<Shown> = Vec::new();
+        for name in times.into_iter().map(texts::format_time) {
+            let name = name.into_bytes();
+            let known = shown.last().is_some_and(|last| last.name == name);
+            if let Some(at_ms) = texts::parse_time(&name).filter(|_| !known) {
+                shown.push(Shown {
+                    name,
+                    attr: folder(time_of(at_ms)),
+                    thing: Thing::Past(at_ms, DrivePath::default()),
+                });
             }
         }
         Ok(shown)
     }
 
-    fn names(&self, ino: u64) -> Answer<Vec<Vec<u8>>> {
-        Ok(match self.entered(ino)? {
-            Thing::Top => [&b"conflicts"[..], b"history", b"status"]
-                .map(<[u8]>::to_vec)
-                .into(),
-            Thing::History => {
-                let times = self.drive()?.commit_times(TIMES).map_err(failed)?;
-                let mut names: Vec<_> = times.into_iter().map(texts::format_time).collect();
-                names.dedup();
-                names.into_iter().map(String::into_bytes).collect()
-            }
-            Thing::Conflicts => {
-                let all = texts::conflicts(self.drive()?)?;
-                all.into_iter().map(|(name, _)| name.into_bytes()).collect()
-            }
-            Thing::Status(folder) => {
-                let entries = self.drive()?.list(&folder).map_err(failed)?;
-                let name = |entry: &Entry| match entry.kind {
-                    Kind::Folder => entry.name.as_bytes().to_vec(),
-                    _ => [entry.name.as_bytes(), texts::SUFFIX].concat(),
-                };
-                entries.iter().map(name).collect()
-            }
-            Thing::Frozen(picture, folder) => {
-                let entries = picture.list(&folder).map_err(failed)?;
-                entries
-                    .iter()
-                    .map(|entry| entry.name.as_bytes().to_vec())
-                    .collect()
-            }
-            Thing::Text(_) | Thing::Time(_) => return Err(Errno::ENOTDIR),
-        })
-    }
-
     /// A symlink's target.
     pub fn target(&self, ino: u64) -> Answer<Vec<u8>> {
-        let Thing::Frozen(picture, path) = self.thing(ino)? else {
+        let Thing::Past(at_ms, path) = self.numbers.get(ino)? else {
             return Err(Errno::EINVAL);
         };
-        match picture.stat(&path).map_err(failed)?.content.body {
+        let entry = self.picture(at_ms)?.stat(&path).map_err(errno::of)?;
+        match entry.content.body {
             Body::Target(target) => Ok(target),
             _ => Err(Errno::EINVAL),
         }
     }
 
-    /// Reads up to `size` bytes.
-    pub fn read(&self, ino: u64, offset: u64, size: usize) -> Answer<Vec<u8>> {
-        match self.thing(ino)? {
-            Thing::Text(text) => {
-                let from = text.len().min(offset as usize);
-                let to = text.len().min(from + size);
-                Ok(text.as_bytes()[from..to].to_vec())
+    /// Opens a file for reading.
+    pub fn open(&self, ino: u64) -> Answer<Still> {
+        match self.numbers.get(ino)? {
+            Thing::Past(at_ms, path) => {
+                let reader = self.picture(at_ms)?.open(&path).map_err(errno::of)?;
+                Ok(Still::Old(reader))
             }
-            Thing::Frozen(picture, path) => {
-                let reader = self.reader(ino, &picture, &path)?;
-                let mut data = vec![0; size];
-                let length = reader.read_at(offset, &mut data).map_err(failed)?;
-                data.truncate(length);
-                Ok(data)
+            thing => Ok(Still::Text(self.text(&thing)?)),
+        }
+    }
+
+    fn text(&self, thing: &Thing) -> Answer<String> {
+        match thing {
+            Thing::About(path) => texts::status(self.drive()?, path),
+            Thing::Conflict(name) => {
+                let all = texts::conflicts(self.drive()?)?;
+                let found = all.into_iter().find(|(one, _)| one == name);
+                found.map(|(_, text)| text).ok_or(Errno::ENOENT)
             }
             _ => Err(Errno::EISDIR),
         }
     }
+}
 
-    fn reader(&self, ino: u64, picture: &Picture, path: &DrivePath) -> Answer<Arc<FileReader>> {
-        let readers = || self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, reader)) = readers().iter().find(|(one, _)| *one == ino) {
-            return Ok(reader.clone());
-        }
-        let reader = Arc::new(picture.open(path).map_err(failed)?);
-        let mut readers = readers();
-        if readers.len() >= READERS {
-            readers.remove(0);
-        }
-        readers.push((ino, reader.clone()));
-        Ok(reader)
+fn about(folder_path: &DrivePath, entry: &Entry) -> Shown {
+    let path = folder_path.join(entry.name.clone());
+    let name = entry.name.as_bytes();
+    match entry.kind {
+        Kind::Folder => Shown {
+            name: name.to_vec(),
+            attr: folder(UNIX_EPOCH),
+            thing: Thing::Status(path),
+        },
+        _ => Shown {
+            name: [name, texts::SUFFIX].concat(),
+            attr: text(0),
+            thing: Thing::About(path),
+        },
     }
+}
+
+fn folder(time: SystemTime) -> FileAttr {
+    still(FileType::Directory, 0o555, 0, time)
+}
+
+fn text(length: u64) -> FileAttr {
+    still(FileType::RegularFile, 0o444, length, SystemTime::now())
+}
+
+fn old(entry: &Entry) -> FileAttr {
+    let mode = entry.attrs.mode as u16 & 0o7555;
+    let time = system_time(entry.content.mtime);
+    still(file_type(entry.kind), mode, entry.content.size, time)
 }
 
 fn time_of(ms: u64) -> SystemTime {

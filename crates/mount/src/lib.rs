@@ -3,6 +3,8 @@
 //! What programs change gathers in `cobox_drive::overlay`, which also knows what is where; here its answers become
 //! those of the kernel's protocol. Not its job: deciding anything about files, or which spaces are mounted.
 
+mod aside;
+mod attr;
 mod errno;
 mod fuse;
 mod hidden;

@@ -1,9 +1,10 @@
 //! Mounting and unmounting: options, threads, what to do when it cannot be.
 
-use crate::fuse::{Files, Source};
+use crate::fuse::{Files, Requests, Source};
 use cobox_drive::drive::{Drive, DriveError};
 use cobox_drive::overlay::{Overlay, Stale};
 use fuser::{BackgroundSession, Config, INodeNo, MountOption, Notifier, Session, SessionACL};
+use rustix::mount::UnmountFlags;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -16,6 +17,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 /// Threads that answer the kernel. Reads that wait for peers have threads of their own.
 const THREADS: usize = 4;
+const READ_AHEAD_KIB: &str = "1024";
 
 /// What to mount where.
 #[derive(Clone, Debug)]
@@ -92,15 +94,18 @@ impl Mount {
             }
         };
         let stale = overlay.as_ref().map(|overlay| overlay.subscribe());
-        let files = Files::new(source, options.disk.clone());
-        let session = Session::new(files, &options.at, &config(&options));
+        let files = Arc::new(Files::new(source, options.disk.clone()));
+        let requests = Requests::new(files.clone());
+        let session = Session::new(requests, &options.at, &config(&options));
         let session = session.map_err(|source| explain(&options.at, source))?;
+        files.mounted(session.notifier());
         let session = session
             .spawn()
             .map_err(|source| explain(&options.at, source))?;
         if let Some(stale) = stale {
             tell_the_kernel(stale, session.notifier(), overlay.clone())?;
         }
+        read_far_ahead(&options.at);
         Ok(Self {
             at: options.at,
             session: Some(session),
@@ -131,9 +136,13 @@ impl Mount {
             return Ok(());
         };
         let flushed = sync(&self.at);
-        let unmounted = detach(&self.at);
-        // The end of the session waits for programs that still use it; they get errors once the overlay is closed.
-        drop(session);
+        let unmounted = unmount(&self.at);
+        match unmounted {
+            // What the kernel has to tell us about files that were closed a moment ago is told before it ends.
+            Ok(Unmounted::Whole) => drop(session.join()),
+            // Its end waits for programs that still use it; they get errors once the overlay is closed.
+            _ => drop(session),
+        }
         if let Some(overlay) = self.overlay.take() {
             overlay.close()?;
         }
@@ -141,7 +150,7 @@ impl Mount {
             at: self.at.clone(),
             source,
         };
-        flushed.and(unmounted).map_err(system)
+        flushed.and(unmounted).map(drop).map_err(system)
     }
 }
 
@@ -164,7 +173,7 @@ fn sync(at: &Path) -> io::Result<()> {
 fn config(options: &Options) -> Config {
     let mut config = Config::default();
     config.mount_options = vec![
-        MountOption::FSName(options.name.clone()),
+        MountOption::FSName(device(&options.name)),
         MountOption::Subtype("cobox".into()),
         MountOption::DefaultPermissions,
         MountOption::NoDev,
@@ -180,6 +189,32 @@ fn config(options: &Options) -> Config {
     config.n_threads = Some(THREADS);
     config.clone_fd = true;
     config
+}
+
+/// A space's name as the name of a device: what separates mount options is not in it.
+fn device(name: &str) -> String {
+    let plain = |c: char| {
+        if c.is_control() || c == ',' || c == '\\' {
+            '_'
+        } else {
+            c
+        }
+    };
+    name.chars().map(plain).collect()
+}
+
+/// The kernel reads ahead 128 KiB unless told otherwise, and lets only root tell it.
+fn read_far_ahead(at: &Path) {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(found) = fs::metadata(at) else { return };
+    let (major, minor) = (
+        rustix::fs::major(found.dev()),
+        rustix::fs::minor(found.dev()),
+    );
+    let setting = format!("/sys/class/bdi/{major}:{minor}/read_ahead_kb");
+    if let Err(error) = fs::write(setting, READ_AHEAD_KIB) {
+        tracing::debug!("the kernel reads ahead as far as it always does: {error}");
+    }
 }
 
 /// The folder is there, empty, and nothing is mounted on it.
@@ -235,21 +270,43 @@ pub fn clear_stale(at: &Path) -> Result<(), MountError> {
     }
 }
 
+/// How much of it is gone.
+enum Unmounted {
+    /// all
+    Whole,
+    /// its name; programs that are in it still are
+    Name,
+}
+
+/// Unmounts, and says in the log when programs still use it.
+fn unmount(at: &Path) -> io::Result<Unmounted> {
+    match rustix::mount::unmount(at, UnmountFlags::empty()) {
+        Ok(()) | Err(rustix::io::Errno::INVAL) => return Ok(Unmounted::Whole), // not mounted any more
+        Err(rustix::io::Errno::PERM) if help(at, &["-u"]).is_ok() => return Ok(Unmounted::Whole),
+        Err(_) => {}
+    }
+    tracing::warn!("{} is unmounted while programs still use it", at.display());
+    detach(at).map(|()| Unmounted::Name)
+}
+
 /// Unmounts without waiting for programs that use it: by the system call where we may, else by the helper.
 fn detach(at: &Path) -> io::Result<()> {
-    use rustix::mount::{UnmountFlags, unmount};
-    match unmount(at, UnmountFlags::DETACH) {
-        Ok(()) | Err(rustix::io::Errno::INVAL) => return Ok(()), // not mounted any more
-        Err(rustix::io::Errno::PERM) => {}
-        Err(error) => return Err(error.into()),
+    match rustix::mount::unmount(at, UnmountFlags::DETACH) {
+        Ok(()) | Err(rustix::io::Errno::INVAL) => Ok(()),
+        Err(rustix::io::Errno::PERM) => help(at, &["-u", "-z"]),
+        Err(error) => Err(error.into()),
     }
-    let helper = Command::new("fusermount3")
-        .args(["-u", "-z", "--"])
-        .arg(at)
-        .status()?;
-    match helper.success() {
+}
+
+/// Has the helper unmount, which may where we may not.
+fn help(at: &Path, how: &[&str]) -> io::Result<()> {
+    let mut helper = Command::new("fusermount3");
+    let output = helper.args(how).arg("--").arg(at).output()?;
+    match output.status.success() {
         true => Ok(()),
-        false => Err(io::Error::other("fusermount3 refused")),
+        false => Err(io::Error::other(
+            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        )),
     }
 }
 
@@ -301,7 +358,6 @@ fn forget(
         }
         // A negative offset leaves the pages alone.
         Stale::Attributes(id) => notifier.inval_inode(INodeNo(id.0), -1, 0),
-        Stale::Content(id) => notifier.inval_inode(INodeNo(id.0), 0, 0),
         Stale::All => {
             let known = overlay
                 .and_then(|overlay| overlay.upgrade())

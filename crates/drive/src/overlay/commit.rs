@@ -27,6 +27,8 @@ const LOOK: Duration = Duration::from_millis(250);
 const RETRY: Duration = Duration::from_secs(5);
 /// Bytes in memory above which a commit does not wait for its time; writers wait above twice as many.
 const MANY_BYTES: u64 = 48 << 20;
+/// More new files than this are committed rather than kept as drafts: each of those takes a sync of its own.
+const MANY_DRAFTS: usize = 8;
 /// Bytes of a commit, and its records, about.
 const PORTION: u64 = 16 << 20;
 const RECORDS: usize = 4096;
@@ -107,13 +109,16 @@ impl Overlay {
         self.commit(Which::All)
     }
 
-    /// Makes the names in all folders durable, and what is known about the files behind them. Bytes of files that are
-    /// being written are not waited for, and a new file that was synced itself is left to its draft.
+    /// Makes the names in all folders durable. Bytes of files that are being written are not waited for; new files are
+    /// left to drafts while there are few, since many of them are locks and journals that are gone in a moment.
     pub fn sync_names(&self) -> Result<(), DriveError> {
-        for shared in self.unborn_and_open() {
-            self.sync_unborn(&shared)?;
+        let unborn = self.unborn();
+        if unborn.len() <= MANY_DRAFTS {
+            for shared in unborn {
+                self.sync_unborn(&shared)?;
+            }
         }
-        self.commit(Which::Due)
+        self.commit(Which::New)
     }
 
     /// Commits everything and ends the thread.
@@ -215,7 +220,10 @@ impl Overlay {
         let drafts: Vec<DraftId> = edits.filter_map(|edit| edit.draft).collect();
         let done = self.drive.finish(work, Some(intake), changes, &drafts)?;
         if let Some((dot, records)) = done {
-            lock(&self.ours).insert(dot.block);
+            // Beside a version by somebody else: what is shown now has to be compared.
+            if !kept.iter().any(|file| file.outdated) {
+                lock(&self.ours).insert(dot.block);
+            }
             self.settle(kept, written, dot, &records, &at)?;
         }
         Ok((skipped, failed))
@@ -317,7 +325,8 @@ fn edit_of(body: &Body) -> Option<&Edit> {
     }
 }
 
-/// Files with bytes stored ahead go alone: those hang on an intake of their own.
+/// Files with bytes stored ahead go alone: those hang on an intake of their own. So do those beside whose version there
+/// is a newer one of the same node: a commit changes a node once.
 fn portions(files: Vec<Planned>) -> Vec<Vec<Planned>> {
     let mut portions: Vec<Vec<Planned>> = Vec::new();
     let (mut open, mut bytes) = (Vec::new(), 0);
@@ -326,12 +335,13 @@ fn portions(files: Vec<Planned>) -> Vec<Vec<Planned>> {
             |shared| matches!(&*shared.body(), Body::Writing(edit) if edit.staged.is_some()),
         );
         let size = file.shared.as_ref().map_or(0, |shared| shared.size());
-        if staged || bytes + size > PORTION || open.len() >= RECORDS {
+        let alone = staged || file.outdated;
+        if alone || bytes + size > PORTION || open.len() >= RECORDS {
             portions
                 .extend(Some(std::mem::take(&mut open)).filter(|open: &Vec<_>| !open.is_empty()));
             bytes = 0;
         }
-        if staged {
+        if alone {
             portions.push(vec![file]);
             continue;
         }

@@ -35,6 +35,8 @@ pub(super) struct Shared {
     size: AtomicU64,
     changed: AtomicBool,
     pub nameless: AtomicBool,
+    /// A new file was renamed or given other details since its draft.
+    pub changed_birth: AtomicBool,
     handles: AtomicUsize,
     writers: AtomicUsize,
     /// Bytes of `Overlay::dirty` that are ours.
@@ -46,6 +48,8 @@ pub(super) struct Shared {
 struct Times {
     mtime: Option<Time>,
     draft: Option<DraftId>,
+    /// Is all of it in the draft?
+    is_kept: bool,
     first: Option<Instant>,
     last: Option<Instant>,
 }
@@ -82,6 +86,7 @@ impl Shared {
             size: AtomicU64::new(size),
             changed: AtomicBool::new(changed),
             nameless: AtomicBool::new(false),
+            changed_birth: AtomicBool::new(false),
             handles: AtomicUsize::new(0),
             writers: AtomicUsize::new(0),
             counted: AtomicUsize::new(0),
@@ -112,6 +117,11 @@ impl Shared {
         lock(&self.times).draft
     }
 
+    /// Would a crash find all of it in its draft?
+    pub fn is_kept(&self) -> bool {
+        lock(&self.times).is_kept && !self.changed_birth.load(Ordering::Acquire)
+    }
+
     /// Its bytes in memory are given up; how many they were.
     pub fn give_up(&self) -> i64 {
         self.counted.swap(0, Ordering::AcqRel) as i64
@@ -139,6 +149,7 @@ impl Shared {
         let was = self.changed.swap(edit.changed, Ordering::AcqRel);
         let mut times = lock(&self.times);
         (times.mtime, times.draft) = (edit.mtime, edit.draft);
+        times.is_kept = edit.draft.is_some() && !edit.draft_is_old;
         if edit.changed {
             let now = Instant::now();
             times.first = times.first.filter(|_| was).or(Some(now));
@@ -146,15 +157,6 @@ impl Shared {
         }
         let bytes = edit.dirty.bytes();
         bytes as i64 - self.counted.swap(bytes, Ordering::AcqRel) as i64
-    }
-
-    /// The tree has another version now, and nothing here is unwritten: it is read anew.
-    pub fn renew(&self, reader: Arc<FileReader>) {
-        let mut body = self.body();
-        if !self.is_changed() {
-            self.size.store(reader.size(), Ordering::Release);
-            *body = Body::Reading(reader);
-        }
     }
 }
 
@@ -440,16 +442,19 @@ impl OpenFile {
 }
 
 impl Overlay {
-    /// The first write to a file: an edit of the version that is shown now.
+    /// The first write to a file: an edit of the version that is shown, or of the one that it was opened with.
     fn edit(&self, id: FileId) -> Result<Edit, DriveError> {
-        let (node, path) = {
+        let (node, outdated, path) = {
             let state = self.state();
             let file = state.file(id).ok_or_else(|| gone(id))?;
-            (file.node, self.path_of(&state, id))
+            (file.node, file.outdated, self.path_of(&state, id))
         };
         let rows = self.drive.rows()?;
         let tree = Tree(&rows);
-        let entry = tree.entry(node)?;
+        let entry = match outdated {
+            None => tree.entry(node)?,
+            Some(dot) => tree.copy(node, dot)?,
+        };
         let entry = entry.ok_or_else(|| DriveError::NotFound(path.to_string()))?;
         Edit::open(&self.drive, &tree, entry, path)
     }
@@ -483,6 +488,7 @@ impl Overlay {
         };
         match &mut *shared.body() {
             Body::Writing(edit) => {
+                edit.draft_is_old |= shared.changed_birth.swap(false, Ordering::AcqRel);
                 let kept = edit.sync_birth(&self.drive, birth);
                 shared.note(edit);
                 kept
@@ -491,12 +497,11 @@ impl Overlay {
         }
     }
 
-    /// New files that programs still have open.
-    pub(super) fn unborn_and_open(&self) -> Vec<Arc<Shared>> {
+    /// New files with bytes.
+    pub(super) fn unborn(&self) -> Vec<Arc<Shared>> {
         let state = self.state();
         let unborn = state.files().filter(|(_, file)| !file.born && !file.orphan);
-        let shared = unborn.filter_map(|(_, file)| file.shared.clone());
-        shared.filter(|shared| shared.is_open()).collect()
+        unborn.filter_map(|(_, file)| file.shared.clone()).collect()
     }
 
     fn closed(&self, shared: &Arc<Shared>, write: bool) {

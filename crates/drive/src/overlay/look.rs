@@ -262,7 +262,7 @@ impl Overlay {
         if let Some(node) = file.pending.bytes_of {
             return Ok(picture.tree().entry(node)?);
         }
-        match (file.born, file.copy) {
+        match (file.born, file.version()) {
             (false, _) => Ok(None),
             (true, None) => Ok(picture.tree().entry(file.node)?),
             (true, Some(dot)) => Ok(picture.tree().copy(file.node, dot)?),

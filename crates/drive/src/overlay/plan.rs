@@ -21,6 +21,8 @@ use std::sync::Arc;
 pub(super) enum Which {
     /// Bytes of those whose time has come.
     Due,
+    /// Bytes of those only whose names need them: of new files that no draft holds.
+    New,
     /// Bytes of those, and of this one.
     File(FileId),
     /// All bytes.
@@ -47,6 +49,7 @@ pub(super) struct Planned {
     pub born: bool,
     pub fresh: bool,
     told: Option<Dot>,
+    pub outdated: bool,
     pub pending: Pending,
     pub stamp: u64,
     /// Its bytes, if they are to be written.
@@ -64,7 +67,11 @@ impl Plan {
         for (id, file) in state.files().filter(|(_, file)| file.is_pending()) {
             let changed = file.shared.as_ref().filter(|shared| shared.is_changed());
             let is_asked = which == Which::All || which == Which::File(id);
-            let bytes = changed.filter(|shared| is_asked || shared.is_due());
+            let may = |shared: &Shared| match which {
+                Which::New => file.fresh && (file.born || !shared.is_kept()),
+                _ => true,
+            };
+            let bytes = changed.filter(|shared| is_asked || may(shared) && shared.is_due());
             if changed.is_some() && bytes.is_none() && (file.fresh || file.pending.is_empty()) {
                 plan.left.push(id);
             } else {
@@ -91,6 +98,7 @@ impl Planned {
             born: file.born,
             fresh: file.fresh,
             told: file.told,
+            outdated: file.outdated.is_some(),
             pending: file.pending.clone(),
             stamp: file.stamp,
             shared,

@@ -1,6 +1,5 @@
 //! What others changed: compared with what the kernel was told, so that it forgets just that.
 
-use super::file::Shared;
 use super::look::Picture;
 use super::state::{File, State};
 use super::{FileId, Overlay, lock};
@@ -12,9 +11,6 @@ use crate::version::Dot;
 use std::sync::{Arc, Weak};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-
-/// An open file, and what the tree shows for it now.
-type Renewed = (Arc<Shared>, Entry);
 
 /// What must be forgotten and asked for again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +24,6 @@ pub enum Stale {
     },
     /// a file's details
     Attributes(FileId),
-    /// its details and its bytes
-    Content(FileId),
     /// everything
     All,
 }
@@ -49,30 +43,24 @@ impl Overlay {
     fn compare_all(&self) -> Result<(), DriveError> {
         self.tell(Stale::All);
         let picture = self.picture()?;
-        let mut renewed = Vec::new();
-        self.compare_known(&mut self.state(), &picture, &mut renewed)?;
-        self.renew(&picture, renewed)
+        self.compare_known(&mut self.state(), &picture)
     }
 
     /// Something at or below a path may look different.
     fn compare(&self, path: &DrivePath) -> Result<(), DriveError> {
         let picture = self.picture()?;
         let entry = picture.tree().lookup(path)?;
-        let mut renewed = Vec::new();
         let mut state = self.state();
         if let Some((folder, name)) = path.split() {
             self.compare_name(&state, &picture, &folder, &name, entry.as_ref())?;
         }
         match entry {
-            Some(entry) if entry.kind != Kind::Folder => {
-                if let Some(id) = state.by_key(&(entry.node, None)) {
-                    self.compare_one(&mut state, &picture, id, &mut renewed)?;
-                }
-            }
-            _ => self.compare_known(&mut state, &picture, &mut renewed)?,
+            Some(entry) if entry.kind != Kind::Folder => match state.by_key(&(entry.node, None)) {
+                Some(id) => self.compare_one(&mut state, &picture, id),
+                None => Ok(()),
+            },
+            _ => self.compare_known(&mut state, &picture),
         }
-        drop(state);
-        self.renew(&picture, renewed)
     }
 
     /// Does a name still lead to what it was told to lead to?
@@ -100,16 +88,11 @@ impl Overlay {
         Ok(())
     }
 
-    fn compare_known(
-        &self,
-        state: &mut State,
-        picture: &Picture,
-        renewed: &mut Vec<Renewed>,
-    ) -> Result<(), DriveError> {
+    fn compare_known(&self, state: &mut State, picture: &Picture) -> Result<(), DriveError> {
         let known: Vec<FileId> = state.files().map(|(id, _)| id).collect();
         known
             .into_iter()
-            .try_for_each(|id| self.compare_one(state, picture, id, renewed))
+            .try_for_each(|id| self.compare_one(state, picture, id))
     }
 
     fn compare_one(
@@ -117,10 +100,9 @@ impl Overlay {
         state: &mut State,
         picture: &Picture,
         id: FileId,
-        renewed: &mut Vec<Renewed>,
     ) -> Result<(), DriveError> {
         let is_compared =
-            |file: &&File| file.born && !file.fresh && !file.orphan && file.copy.is_none();
+            |file: &&File| file.born && !file.fresh && !file.orphan && file.version().is_none();
         let Some(file) = state
             .file(id)
             .filter(is_compared)
@@ -131,21 +113,37 @@ impl Overlay {
         let Some(entry) = picture.tree().entry(file.node)? else {
             return Ok(());
         };
-        let (told, attrs, shared) = (file.told, file.attrs.clone(), file.shared.clone());
+        let is_settled = !file.is_pending();
+        let (told, is_other) = (file.told, file.attrs != entry.attrs);
         self.compare_place(state, picture, id)?;
-        let is_free = shared.as_ref().is_none_or(|shared| !shared.is_changed());
-        if told != entry.version && is_free {
-            self.tell(Stale::Content(id));
-            renewed.extend(shared.map(|shared| (shared, entry.clone())));
-        } else if attrs != entry.attrs {
+        if is_other {
             self.tell(Stale::Attributes(id));
         }
         if let Some(file) = state.file_mut(id) {
             file.attrs = entry.attrs;
-            // Changes of our own lie over another's version until they are committed beside it.
-            file.told = if is_free { entry.version } else { told };
+        }
+        // Changes of our own lie over another's version until they are committed beside it.
+        match told {
+            Some(told)
+                if is_settled && entry.version != Some(told) && entry.kind != Kind::Folder =>
+            {
+                self.outdate(state, id, told);
+            }
+            _ => {}
         }
         Ok(())
+    }
+
+    /// The kernel keeps the size of a file that it knows, so a newer version gets a number of its own: who looks again
+    /// finds that; who has the file open goes on with what was opened, as after a rename over it.
+    fn outdate(&self, state: &mut State, id: FileId, told: Dot) {
+        let at = state.file(id).and_then(|file| file.at.clone());
+        state.outdate(id, told);
+        if let Some((folder, name)) = at
+            && let Some(folder) = state.by_key(&(folder, None))
+        {
+            self.tell(Stale::Entry { folder, name });
+        }
     }
 
     /// Is a file still where it was told to be?
@@ -182,16 +180,6 @@ impl Overlay {
         }
         if let (Some(file), Some(now)) = (state.file_mut(id), now) {
             file.at = Some(now);
-        }
-        Ok(())
-    }
-
-    /// Gives open files their newer versions. Finding out where the bytes are may take long: without the lock.
-    fn renew(&self, picture: &Picture, renewed: Vec<Renewed>) -> Result<(), DriveError> {
-        for (shared, entry) in renewed {
-            let path = DrivePath::from_names(vec![entry.name.clone()]);
-            let reader = self.drive.reader(&picture.tree(), &entry, &path)?;
-            shared.renew(Arc::new(reader));
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::record::{Attrs, Content, Kind, NodeId, Time};
 use crate::version::Dot;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Numbers below are taken: 0 by nobody, 1 by the root.
 const FIRST: u64 = 2;
@@ -25,6 +26,8 @@ pub(super) type Key = (NodeId, Option<Dot>);
 pub(super) struct File {
     pub node: NodeId,
     pub copy: Option<Dot>,
+    /// Somebody else wrote the node anew: who has this file open still sees this version, and writes beside the new one.
+    pub outdated: Option<Dot>,
     pub kind: Kind,
     /// References that the kernel counts.
     pub refs: u64,
@@ -77,6 +80,7 @@ impl File {
         Self {
             node,
             copy,
+            outdated: None,
             kind,
             refs: 0,
             born: true,
@@ -93,6 +97,11 @@ impl File {
 
     pub fn key(&self) -> Key {
         (self.node, self.copy)
+    }
+
+    /// The version that this number stands for, if it is not the newest.
+    pub fn version(&self) -> Option<Dot> {
+        self.copy.or(self.outdated)
     }
 
     /// Anything that a commit has to write?
@@ -209,9 +218,11 @@ impl State {
     /// The file stands for another node from now on.
     pub fn rebind(&mut self, id: FileId, node: NodeId) {
         if let Some(file) = self.files.get_mut(&id) {
-            self.by_key.remove(&(file.node, file.copy));
+            let key = file.key();
             file.node = node;
-            self.by_key.insert((node, file.copy), id);
+            let new = file.key();
+            self.unkey(id, &key);
+            self.by_key.insert(new, id);
         }
     }
 
@@ -220,7 +231,24 @@ impl State {
         if let Some(file) = self.files.get_mut(&id) {
             file.orphan = true;
             file.pending = Pending::default();
-            self.by_key.remove(&(file.node, file.copy));
+            let key = file.key();
+            self.unkey(id, &key);
+        }
+    }
+
+    /// The node goes on without this file, which keeps the version that it was told.
+    pub fn outdate(&mut self, id: FileId, version: Dot) {
+        if let Some(file) = self.files.get_mut(&id) {
+            file.outdated = Some(version);
+            let key = file.key();
+            self.unkey(id, &key);
+        }
+        self.drop_if_idle(id);
+    }
+
+    fn unkey(&mut self, id: FileId, key: &Key) {
+        if self.by_key.get(key) == Some(&id) {
+            self.by_key.remove(key);
         }
     }
 
@@ -229,10 +257,8 @@ impl State {
         if id == FileId::ROOT || self.files.get(&id).is_none_or(File::is_needed) {
             return;
         }
-        if let Some(file) = self.files.remove(&id)
-            && self.by_key.get(&file.key()) == Some(&id)
-        {
-            self.by_key.remove(&file.key());
+        if let Some(file) = self.files.remove(&id) {
+            self.unkey(id, &file.key());
         }
     }
 
@@ -269,6 +295,9 @@ impl State {
         if let Some(file) = self.files.get_mut(&id) {
             change(file);
             file.stamp = stamp;
+            if let Some(shared) = &file.shared {
+                shared.changed_birth.store(true, Ordering::Release);
+            }
         }
     }
 

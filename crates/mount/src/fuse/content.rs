@@ -1,67 +1,161 @@
 //! Requests about bytes: open, read, write, seek, make durable.
 
-use super::{Answer, Files, failed, id};
+use super::{Files, id, name};
+use crate::errno::{self, Answer};
+use crate::hidden::Still;
+use cobox_drive::drive::DriveError;
 use cobox_drive::overlay::OpenFile;
-use fuser::{Errno, FileHandle, FopenFlags, INodeNo, OpenAccMode, OpenFlags, ReplyData};
+use fuser::{
+    Errno, FileAttr, FileHandle, FopenFlags, INodeNo, OpenAccMode, OpenFlags, ReplyData, Request,
+    WriteFlags,
+};
+use std::cell::RefCell;
+use std::ffi::OsStr;
 use std::sync::Arc;
+
+/// What the kernel has open.
+pub(super) enum Open {
+    /// a file of the space
+    File { file: Arc<OpenFile>, write: bool },
+    /// one that nobody may change
+    Still(Still),
+}
+
+thread_local! {
+    /// What is read passes through here; a fresh one each time would cost as much as the reading.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Open {
+    /// A file of the space; the others cannot be changed.
+    fn file(&self) -> Answer<&Arc<OpenFile>> {
+        match self {
+            Self::File { file, .. } => Ok(file),
+            Self::Still(_) => Err(Errno::EROFS),
+        }
+    }
+
+    /// May reading take long? Of what is put together it is not known beforehand.
+    pub fn is_slow(&self, offset: u64, size: u32) -> bool {
+        match self {
+            Self::File { file, .. } => !file.is_here(offset..offset.saturating_add(size.into())),
+            Self::Still(Still::Old(_)) => true,
+            Self::Still(Still::Text(_)) => false,
+        }
+    }
+
+    /// Answers with up to `size` bytes.
+    pub fn read(&self, offset: u64, size: u32, reply: ReplyData) {
+        BUFFER.with_borrow_mut(|buffer| {
+            if buffer.len() < size as usize {
+                buffer.resize(size as usize, 0);
+            }
+            match self.read_into(offset, &mut buffer[..size as usize]) {
+                Ok(length) => reply.data(&buffer[..length]),
+                Err(error) => reply.error(errno::of(error)),
+            }
+        });
+    }
+
+    fn read_into(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, DriveError> {
+        match self {
+            Self::File { file, .. } => file.read_at(offset, buffer),
+            Self::Still(still) => still.read_at(offset, buffer),
+        }
+    }
+}
 
 impl Files {
     pub(super) fn open(&self, ino: INodeNo, flags: OpenFlags) -> Answer<(FileHandle, FopenFlags)> {
         let write = flags.acc_mode() != OpenAccMode::O_RDONLY;
-        if self.is_hidden(ino) {
-            return match write {
-                true => Err(Errno::EROFS),
-                // Texts are put together anew each time.
-                false if self.hidden.is_text(ino.0) => {
-                    Ok((FileHandle(0), FopenFlags::FOPEN_DIRECT_IO))
-                }
-                false => Ok((FileHandle(0), FopenFlags::FOPEN_KEEP_CACHE)),
-            };
+        if !self.is_hidden(ino) {
+            let file = self
+                .live(ino)?
+                .open_file(id(ino), write)
+                .map_err(errno::of)?;
+            let open = Open::File { file, write };
+            return Ok((self.open.put(open), FopenFlags::FOPEN_KEEP_CACHE));
         }
-        let open = self.live(ino)?.open_file(id(ino), write).map_err(failed)?;
-        Ok((self.open.put(open), FopenFlags::FOPEN_KEEP_CACHE))
+        if write {
+            return Err(Errno::EROFS);
+        }
+        let still = self.hidden.open(ino.0)?;
+        let keep = match still {
+            // Its length was a guess.
+            Still::Text(_) => FopenFlags::FOPEN_DIRECT_IO,
+            Still::Old(_) => FopenFlags::FOPEN_KEEP_CACHE,
+        };
+        Ok((self.open.put(Open::Still(still)), keep))
     }
 
-    pub(super) fn read(
+    pub(super) fn create(
         &self,
-        ino: INodeNo,
+        request: &Request,
+        parent: INodeNo,
+        of: &OsStr,
+        mode: u32,
+        flags: i32,
+    ) -> Answer<(FileAttr, FileHandle)> {
+        let overlay = self.live(parent)?;
+        let made = {
+            let of = self.free_name(parent, of)?;
+            overlay.create(id(parent), &of, mode)
+        };
+        match made {
+            Ok((stat, file)) => {
+                let handle = self.open.put(Open::File { file, write: true });
+                Ok((self.born(request, &stat), handle))
+            }
+            // Somebody else made it since the kernel looked.
+            Err(DriveError::Exists(_)) if flags & libc::O_EXCL == 0 => {
+                let stat = overlay.lookup(id(parent), &name(of)?).map_err(errno::of)?;
+                let write = OpenFlags(flags).acc_mode() != OpenAccMode::O_RDONLY;
+                let file = overlay.open_file(stat.id, write).map_err(errno::of)?;
+                if flags & libc::O_TRUNC != 0 {
+                    file.truncate(0).map_err(errno::of)?;
+                }
+                Ok((self.attr(&stat), self.open.put(Open::File { file, write })))
+            }
+            Err(error) => Err(errno::of(error)),
+        }
+    }
+
+    pub(super) fn write(
+        &self,
         fh: FileHandle,
         offset: u64,
-        size: u32,
-        reply: ReplyData,
-    ) {
-        if self.is_hidden(ino) {
-            let hidden = self.hidden.clone();
-            return aside(move || answer(hidden.read(ino.0, offset, size as usize), reply));
+        data: &[u8],
+        flags: WriteFlags,
+    ) -> Answer<()> {
+        let open = self.open.get(fh)?;
+        let file = open.file()?;
+        file.write_at(offset, data).map_err(errno::of)?;
+        if flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID) {
+            self.strip(file.id())?;
         }
-        match self.open.get(fh) {
-            Err(error) => reply.error(error),
-            Ok(open) if open.is_here(offset..offset.saturating_add(size.into())) => {
-                answer(read(&open, offset, size), reply);
-            }
-            // Waiting for peers keeps nobody else waiting.
-            Ok(open) => aside(move || answer(read(&open, offset, size), reply)),
-        }
+        Ok(())
     }
 
-    pub(super) fn write(&self, fh: FileHandle, offset: u64, data: &[u8]) -> Answer<()> {
-        self.open.get(fh)?.write_at(offset, data).map_err(failed)
-    }
-
-    pub(super) fn flush(&self, ino: INodeNo, fh: FileHandle) -> Answer<()> {
-        match self.is_hidden(ino) {
-            true => Ok(()),
-            false => self.open.get(fh)?.flush().map_err(failed),
+    pub(super) fn flush(&self, fh: FileHandle) -> Answer<()> {
+        match &*self.open.get(fh)? {
+            Open::File { file, .. } => file.flush().map_err(errno::of),
+            Open::Still(_) => Ok(()),
         }
     }
 
-    pub(super) fn sync(&self, ino: INodeNo, fh: FileHandle) -> Answer<()> {
-        match self.is_hidden(ino) {
-            true => Ok(()),
-            false => self.open.get(fh)?.sync().map_err(failed),
+    pub(super) fn sync(&self, fh: FileHandle) -> Answer<()> {
+        match &*self.open.get(fh)? {
+            Open::File { file, .. } => file.sync().map_err(errno::of),
+            Open::Still(_) => Ok(()),
         }
     }
 
+    pub(super) fn cut(&self, fh: FileHandle, size: u64) -> Answer<()> {
+        let open = self.open.get(fh)?;
+        open.file()?.truncate(size).map_err(errno::of)
+    }
+
+    /// Room is not set aside: bytes go to the end of a log in any case. But what cannot fit is refused.
     pub(super) fn allocate(
         &self,
         fh: FileHandle,
@@ -74,59 +168,60 @@ impl Files {
         const ZERO: i32 = libc::FALLOC_FL_ZERO_RANGE;
         const ZERO_KEEP: i32 = ZERO | KEEP;
         let open = self.open.get(fh)?;
+        let file = open.file()?;
         let end = offset.checked_add(length).ok_or(Errno::EFBIG)?;
-        let grow = |open: &OpenFile| match end > open.size() {
-            true => open.truncate(end),
+        if matches!(mode, 0 | KEEP) && end.saturating_sub(file.size()) > self.free().0 {
+            return Err(Errno::ENOSPC);
+        }
+        let grow = || match end > file.size() {
+            true => file.truncate(end),
             false => Ok(()),
         };
         let done = match mode {
-            0 => grow(&open),
-            // Room is not set aside: bytes go to the end of a log in any case.
+            0 => grow(),
             KEEP => Ok(()),
-            PUNCH | ZERO_KEEP => open.zero(offset..end),
-            ZERO => open.zero(offset..end).and_then(|()| grow(&open)),
+            PUNCH | ZERO_KEEP => file.zero(offset..end),
+            ZERO => file.zero(offset..end).and_then(|()| grow()),
             _ => return Err(Errno::EOPNOTSUPP),
         };
-        done.map_err(failed)
+        done.map_err(errno::of)
     }
 
-    pub(super) fn seek(&self, fh: FileHandle, offset: i64, whence: i32) -> Answer<i64> {
+    /// Is a program writing this file? Then the kernel may hold bytes of it that we do not know.
+    pub(super) fn is_written(&self, ino: INodeNo) -> bool {
+        let writes = |open: &Arc<Open>| matches!(&**open, Open::File { file, write: true } if file.id() == id(ino));
+        self.open.any(writes)
+    }
+
+    /// Finds data or a hole. The kernel asks without having written what it holds, so it is told to forget the file,
+    /// which has it write first. May wait for that: not on a thread that answers the kernel.
+    pub(super) fn seek(
+        &self,
+        ino: INodeNo,
+        fh: FileHandle,
+        offset: i64,
+        whence: i32,
+    ) -> Answer<i64> {
         let open = self.open.get(fh)?;
+        if let (true, Some(kernel)) = (self.is_written(ino), self.kernel.get()) {
+            kernel.inval_inode(ino, 0, 0).map_err(Errno::from)?;
+        }
         let from = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
-        if from >= open.size() {
+        let (size, data) = match &*open {
+            Open::File { file, .. } => (file.size(), file.next_data(from)),
+            Open::Still(Still::Old(reader)) => (reader.size(), reader.next_data(from)),
+            Open::Still(Still::Text(_)) => return Err(Errno::EINVAL),
+        };
+        if from >= size {
             return Err(Errno::ENXIO);
         }
-        let data = open.next_data(from);
         let at = match (whence, data) {
             (libc::SEEK_DATA, Some(data)) => data.start,
             (libc::SEEK_DATA, None) => return Err(Errno::ENXIO),
-            (libc::SEEK_HOLE, Some(data)) if data.start <= from => data.end.min(open.size()),
+            (libc::SEEK_HOLE, Some(data)) if data.start <= from => data.end.min(size),
             (libc::SEEK_HOLE, _) => from,
             _ => return Err(Errno::EINVAL),
         };
         i64::try_from(at).map_err(|_| Errno::EOVERFLOW)
-    }
-}
-
-fn read(open: &Arc<OpenFile>, offset: u64, size: u32) -> Answer<Vec<u8>> {
-    let mut data = vec![0; size as usize];
-    let length = open.read_at(offset, &mut data).map_err(failed)?;
-    data.truncate(length);
-    Ok(data)
-}
-
-fn answer(read: Answer<Vec<u8>>, reply: ReplyData) {
-    match read {
-        Ok(data) => reply.data(&data),
-        Err(error) => reply.error(error),
-    }
-}
-
-/// On a thread of its own; the kernel asks for a bounded number of such reads at a time.
-fn aside(work: impl FnOnce() + Send + 'static) {
-    let thread = std::thread::Builder::new().name("mount-read".into());
-    // Without a thread the reply is dropped, which answers with an I/O error.
-    if let Err(error) = thread.spawn(work) {
-        tracing::warn!("no thread to wait for content: {error}");
     }
 }

@@ -1,8 +1,11 @@
 //! Requests about details: attributes, extended attributes, symlink targets, free space.
 
-use super::{Answer, Files, drive_time, failed, id};
-use cobox_drive::overlay::{Must, Set as Change};
-use fuser::{Errno, FileAttr, FileHandle, INodeNo, ReplyStatfs, ReplyXattr, Request, TimeOrNow};
+use super::{Files, id};
+use crate::attr::{sent_time, system_time};
+use crate::errno::{self, Answer};
+use cobox_drive::overlay::{FileId, Must, Set as Change, Stat};
+use cobox_drive::record::Kind;
+use fuser::{Errno, FileAttr, FileHandle, INodeNo, ReplyStatfs, ReplyXattr, TimeOrNow};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::time::SystemTime;
@@ -26,13 +29,13 @@ impl Files {
         if self.is_hidden(ino) {
             return self.hidden.details(ino.0);
         }
-        let stat = self.live(ino)?.stat(id(ino)).map_err(failed)?;
+        let stat = self.live(ino)?.stat(id(ino)).map_err(errno::of)?;
         Ok(self.attr(&stat))
     }
 
     pub(super) fn set(
         &self,
-        _request: &Request,
+        uid: u32,
         ino: INodeNo,
         set: Set,
         fh: Option<FileHandle>,
@@ -40,37 +43,63 @@ impl Files {
         let overlay = self.live(ino)?;
         let now = SystemTime::now();
         let time = |time| match time {
-            TimeOrNow::SpecificTime(time) => time,
-            TimeOrNow::Now => now,
+            TimeOrNow::SpecificTime(time) => sent_time(time),
+            TimeOrNow::Now => sent_time(now),
         };
         // An open file is cut through its handle: it may have no name any more.
-        let open = fh.and_then(|fh| self.open.get(fh).ok());
         let mut size = set.size;
-        if let (Some(open), Some(to)) = (open, size) {
-            open.truncate(to).map_err(failed)?;
+        if let (Some(fh), Some(to)) = (fh, size) {
+            self.cut(fh, to)?;
             size = None;
         }
         let change = Change {
             mode: set.mode.map(|mode| mode & 0o7777),
-            mtime: set.mtime.map(|mtime| drive_time(time(mtime))),
+            mtime: set.mtime.map(time),
             size,
         };
-        let stat = overlay.set(id(ino), change).map_err(failed)?;
+        let stat = overlay.set(id(ino), change).map_err(errno::of)?;
         if set.uid.is_some() || set.gid.is_some() || set.atime.is_some() {
             self.local.change(ino.0, |local| {
                 local.uid = set.uid.or(local.uid);
                 local.gid = set.gid.or(local.gid);
-                local.atime = set.atime.map(time).or(local.atime);
+                local.atime = set
+                    .atime
+                    .map(|atime| system_time(time(atime)))
+                    .or(local.atime);
                 local.ctime = Some(now);
             });
         }
+        let is_given_away = set.uid.is_some() || set.gid.is_some();
+        if set.mode.is_none() && (is_given_away || set.size.is_some() && uid != 0) {
+            return Ok(self.attr(&self.strip(stat.id)?));
+        }
         Ok(self.attr(&stat))
+    }
+
+    /// Takes away the bits that let a file run with its owner's rights, after somebody changed it. The kernel leaves
+    /// that to us, since we save it asking before every write whether there is anything of the kind.
+    pub(super) fn strip(&self, of: FileId) -> Answer<Stat> {
+        let overlay = self.live(INodeNo(of.0))?;
+        let stat = overlay.stat(of).map_err(errno::of)?;
+        let mut mode = stat.mode & !libc::S_ISUID;
+        if mode & libc::S_IXGRP != 0 {
+            mode &= !libc::S_ISGID;
+        }
+        if stat.kind != Kind::File || mode == stat.mode {
+            return Ok(stat);
+        }
+        let mode = Some(mode);
+        let change = Change {
+            mode,
+            ..Change::default()
+        };
+        overlay.set(of, change).map_err(errno::of)
     }
 
     pub(super) fn target(&self, ino: INodeNo) -> Answer<Vec<u8>> {
         match self.is_hidden(ino) {
             true => self.hidden.target(ino.0),
-            false => self.live(ino)?.target(id(ino)).map_err(failed),
+            false => self.live(ino)?.target(id(ino)).map_err(errno::of),
         }
     }
 
@@ -78,7 +107,7 @@ impl Files {
         if self.is_hidden(ino) || !is_kept(name) {
             return Err(Errno::ENODATA);
         }
-        let all = self.live(ino)?.xattrs(id(ino)).map_err(failed)?;
+        let all = self.live(ino)?.xattrs(id(ino)).map_err(errno::of)?;
         let found = all.into_iter().find(|(one, _)| one == name.as_bytes());
         found.map(|(_, value)| value).ok_or(Errno::ENODATA)
     }
@@ -87,7 +116,7 @@ impl Files {
         if self.is_hidden(ino) {
             return Ok(Vec::new());
         }
-        let all = self.live(ino)?.xattrs(id(ino)).map_err(failed)?;
+        let all = self.live(ino)?.xattrs(id(ino)).map_err(errno::of)?;
         let names = all
             .into_iter()
             .filter(|(name, _)| is_kept(OsStr::from_bytes(name)));
@@ -115,7 +144,7 @@ impl Files {
         let name = name.as_bytes();
         overlay
             .change_xattr(id(ino), name, value, must)
-            .map_err(failed)?;
+            .map_err(errno::of)?;
         self.touch(ino);
         Ok(())
     }
@@ -126,14 +155,19 @@ impl Files {
             Some(overlay) => overlay.drive().totals().unwrap_or_default(),
             None => (0, 0, 0),
         };
-        let (free, nodes) = match rustix::fs::statvfs(&self.disk) {
-            Ok(disk) => (disk.f_bavail.saturating_mul(disk.f_frsize), disk.f_favail),
-            Err(_) => (0, 0),
-        };
+        let (free, nodes) = self.free();
         let free = free / u64::from(BLOCK);
         let total = free.saturating_add(bytes.div_ceil(u64::from(BLOCK)));
         let all = nodes.saturating_add(files + folders + 1);
         reply.statfs(total, free, free, all, nodes, BLOCK, NAME_MAX, BLOCK);
+    }
+
+    /// Bytes and files that the disk has room for.
+    pub(super) fn free(&self) -> (u64, u64) {
+        match rustix::fs::statvfs(&self.disk) {
+            Ok(disk) => (disk.f_bavail.saturating_mul(disk.f_frsize), disk.f_favail),
+            Err(_) => (0, 0),
+        }
     }
 }
 

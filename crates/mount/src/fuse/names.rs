@@ -1,10 +1,11 @@
 //! Requests about names: look up, make, remove, rename.
 
-use super::{Answer, Files, failed, id, name};
-use crate::hidden;
+use super::{Files, id, name};
+use crate::errno::{self, Answer};
 use cobox_drive::drive::DriveError;
 use cobox_drive::overlay::{Replace, Stat};
-use fuser::{Errno, FileAttr, FileHandle, INodeNo, RenameFlags, Request};
+use cobox_drive::path::Name;
+use fuser::{Errno, FileAttr, INodeNo, RenameFlags, Request};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -14,37 +15,21 @@ type At<'a> = (INodeNo, &'a OsStr);
 
 impl Files {
     pub(super) fn look_up(&self, parent: INodeNo, of: &OsStr) -> Answer<FileAttr> {
-        if self.is_hidden(parent) || (parent == INodeNo::ROOT && of.as_bytes() == hidden::NAME) {
+        if self.is_hidden(parent) || self.is_hidden_name(parent, of) {
             return self.hidden.look_up(parent.0, of.as_bytes());
         }
         let stat = self
             .live(parent)?
             .lookup(id(parent), &name(of)?)
-            .map_err(failed)?;
+            .map_err(errno::of)?;
         Ok(self.attr(&stat))
     }
 
     pub(super) fn forget(&self, ino: INodeNo, count: u64) {
-        if let Ok(overlay) = self.live(ino) {
-            overlay.forget(id(ino), count);
+        match self.live(ino) {
+            Ok(overlay) => overlay.forget(id(ino), count),
+            Err(_) => self.hidden.forget(ino.0, count),
         }
-    }
-
-    pub(super) fn create(
-        &self,
-        request: &Request,
-        parent: INodeNo,
-        of: &OsStr,
-        mode: u32,
-    ) -> Answer<(FileAttr, FileHandle)> {
-        let (stat, open) = {
-            let of = self.free_name(parent, of)?;
-            self.live(parent)?
-                .create(id(parent), &of, mode)
-                .map_err(failed)?
-        };
-        let handle = self.open.put(open);
-        Ok((self.born(request, parent, &stat), handle))
     }
 
     /// Files only: a space keeps no devices, pipes or sockets.
@@ -55,17 +40,13 @@ impl Files {
         of: &OsStr,
         mode: u32,
     ) -> Answer<FileAttr> {
-        match mode & libc::S_IFMT {
-            0 | libc::S_IFREG => {
-                Ok(self
-                    .create(request, parent, of, mode)
-                    .map(|(attr, handle)| {
-                        drop(self.open.take(handle));
-                        attr
-                    })?)
-            }
-            _ => Err(Errno::EPERM),
+        if !matches!(mode & libc::S_IFMT, 0 | libc::S_IFREG) {
+            return Err(Errno::EPERM);
         }
+        let of = self.free_name(parent, of)?;
+        let made = self.live(parent)?.create(id(parent), &of, mode);
+        let (stat, _closed) = made.map_err(errno::of)?;
+        Ok(self.born(request, &stat))
     }
 
     pub(super) fn make_folder(
@@ -77,7 +58,7 @@ impl Files {
     ) -> Answer<FileAttr> {
         let of = self.free_name(parent, of)?;
         let stat = self.live(parent)?.create_folder(id(parent), &of, mode);
-        Ok(self.born(request, parent, &stat.map_err(failed)?))
+        Ok(self.born(request, &stat.map_err(errno::of)?))
     }
 
     pub(super) fn make_symlink(
@@ -90,19 +71,19 @@ impl Files {
         let of = self.free_name(parent, of)?;
         let target = target.as_os_str().as_bytes();
         let stat = self.live(parent)?.symlink(id(parent), &of, target);
-        Ok(self.born(request, parent, &stat.map_err(failed)?))
+        Ok(self.born(request, &stat.map_err(errno::of)?))
     }
 
     /// A name that somebody may give to something new.
-    fn free_name(&self, parent: INodeNo, of: &OsStr) -> Answer<cobox_drive::path::Name> {
-        match parent == INodeNo::ROOT && of.as_bytes() == hidden::NAME {
+    pub(super) fn free_name(&self, parent: INodeNo, of: &OsStr) -> Answer<Name> {
+        match self.is_hidden_name(parent, of) {
             true => Err(Errno::EEXIST),
             false => name(of),
         }
     }
 
     /// What is new belongs to whoever made it.
-    fn born(&self, request: &Request, _parent: INodeNo, stat: &Stat) -> FileAttr {
+    pub(super) fn born(&self, request: &Request, stat: &Stat) -> FileAttr {
         self.local.forget(stat.id.0);
         if (request.uid(), request.gid()) != (self.uid, self.gid) {
             self.local.change(stat.id.0, |local| {
@@ -114,7 +95,7 @@ impl Files {
 
     pub(super) fn remove(&self, parent: INodeNo, of: &OsStr, folder: bool) -> Answer<()> {
         let overlay = self.live(parent)?;
-        if parent == INodeNo::ROOT && of.as_bytes() == hidden::NAME {
+        if self.is_hidden_name(parent, of) {
             return Err(Errno::EROFS);
         }
         let of = name(of)?;
@@ -122,7 +103,7 @@ impl Files {
             true => overlay.remove_folder(id(parent), &of),
             false => overlay.remove_file(id(parent), &of),
         };
-        removed.map_err(failed)
+        removed.map_err(errno::of)
     }
 
     pub(super) fn rename(&self, from: At<'_>, to: At<'_>, flags: RenameFlags) -> Answer<()> {
@@ -139,7 +120,7 @@ impl Files {
         done.map_err(|error| match error {
             // `mv` copies then, and removing the copy settles the conflict.
             DriveError::ConflictCopy(_) => Errno::EXDEV,
-            other => failed(other),
+            other => errno::of(other),
         })
     }
 

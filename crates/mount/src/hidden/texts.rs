@@ -1,6 +1,6 @@
 //! Words for people: times as names, texts about conflicts and files.
 
-use crate::fuse::{Answer, failed};
+use crate::errno::{self, Answer};
 use cobox_drive::drive::Drive;
 use cobox_drive::path::DrivePath;
 use cobox_drive::tree::{Cause, Conflict, Version, WriterInfo};
@@ -29,8 +29,8 @@ pub(super) fn parse_time(name: &[u8]) -> Option<u64> {
 
 /// Name and text of each open conflict.
 pub(super) fn conflicts(drive: &Drive) -> Answer<Vec<(String, String)>> {
-    let writers = drive.writers().map_err(failed)?;
-    let all = drive.conflicts().map_err(failed)?;
+    let writers = drive.writers().map_err(errno::of)?;
+    let all = drive.conflicts().map_err(errno::of)?;
     let one = |(number, conflict): (usize, &Conflict)| {
         let leaf = conflict.path.names().last().map(|name| name.to_string());
         let leaf = leaf.unwrap_or_default().replace('/', "_");
@@ -87,9 +87,9 @@ fn device(tag: &WriterTag, writers: &[WriterInfo]) -> String {
 
 /// What is known about a file: how much of it is here, and its versions.
 pub(super) fn status(drive: &Drive, path: &DrivePath) -> Answer<String> {
-    let entry = drive.stat(path).map_err(failed)?;
-    let writers = drive.writers().map_err(failed)?;
-    let history = drive.history(path).map_err(failed)?;
+    let entry = drive.stat(path).map_err(errno::of)?;
+    let writers = drive.writers().map_err(errno::of)?;
+    let history = drive.history(path).map_err(errno::of)?;
     let held = drive.held(&entry);
     let mut text = format!(
         "{path}\nsize     {} bytes\nhere     {held} bytes\n",
