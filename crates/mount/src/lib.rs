@@ -11,4 +11,4 @@ mod hidden;
 mod local;
 mod mount;
 
-pub use mount::{Mount, MountError, Options, clear_stale};
+pub use mount::{Mount, MountError, Options, Unmounted, clear_stale};
