@@ -10,5 +10,6 @@ mod fuse;
 mod hidden;
 mod local;
 mod mount;
+pub mod webdav;
 
 pub use mount::{Mount, MountError, Options, Unmounted, clear_stale};
