@@ -44,7 +44,11 @@ pub async fn export(
 ) -> Result<Response, ApiError> {
     let path = files::parse(&request.path.bytes())?;
     let dir = local(&request.dir)?;
-    let at = request.at.as_deref().map(files::moment).transpose()?;
+    let at = request
+        .at
+        .as_deref()
+        .map(|text| files::moment("at", text))
+        .transpose()?;
     let drive = drive_of(api, space).await?;
     Ok(job(move |progress, cancel| {
         drive.export(&path, &dir, at, progress, cancel)
