@@ -20,7 +20,9 @@ const FLOORS: &[&[&str]] = &[
 const MODULES: &[(&str, &[&str])] = &[
     (
         "cobox",
-        &["main", "cli", "daemon", "client", "api", "config", "memory"],
+        &[
+            "main", "cli", "daemon", "client", "api", "mounts", "config", "memory",
+        ],
     ),
     (
         "space",

@@ -3,6 +3,7 @@
 use crate::api::{self, Api};
 use crate::config::{ConfigError, Home, Running};
 use crate::memory;
+use crate::mounts::Mounts;
 use axum::serve::ListenerExt;
 use cobox_space::shelf::{Shelf, ShelfOptions, SpaceError};
 use std::future::IntoFuture;
@@ -80,6 +81,7 @@ async fn serve(
     let listener = listen(options.port).await?;
     let port = listener.local_addr()?.port();
     let shelf = open_shelf(home, options).await?;
+    let mounts = Mounts::new(shelf.clone(), home.path().to_owned());
     let token = home.write_token()?;
     home.write_running(Running {
         pid: std::process::id(),
@@ -87,18 +89,31 @@ async fn serve(
     })?;
     let api = Arc::new(Api {
         shelf: shelf.clone(),
+        mounts: mounts.clone(),
         home: home.path().display().to_string(),
         token,
         port,
         stop: watch::Sender::new(false),
     });
+    on_mounts(&mounts, Mounts::restore).await?;
+    let tending = tokio::spawn(mounts.clone().tend());
     ready(&shelf, port);
     let served = serve_until_stopped(listener, api).await;
+    tending.abort();
+    // Before the shelf: what was written through mounts has yet to be committed.
+    let unmounted = on_mounts(&mounts, Mounts::close).await;
     let closed = shelf.close().await;
     // Last: whoever asked to stop waits for this, and may start again at once.
     home.clear_running();
     closed.map_err(DaemonError::Space)?;
-    served
+    unmounted.and(served)
+}
+
+/// Mounting and unmounting wait for disk and kernel, which may wait for us.
+async fn on_mounts(mounts: &Arc<Mounts>, verb: fn(&Mounts)) -> Result<(), DaemonError> {
+    let mounts = mounts.clone();
+    let done = tokio::task::spawn_blocking(move || verb(&mounts)).await;
+    done.map_err(|failed| DaemonError::Run(io::Error::other(failed)))
 }
 
 async fn listen(port: u16) -> Result<TcpListener, DaemonError> {

@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod daemon;
 mod memory;
+mod mounts;
 
 fn main() -> std::process::ExitCode {
     memory::give_back();

@@ -161,8 +161,7 @@ fn json_has_the_documented_fields() {
     assert_fields(&node.json(&["space", "create", "box"]), "address name");
     node.bytes(&["put", "box:f"], b"1234");
     let list = node.json(&["space", "list"]);
-    let space =
-        "address conflicts diskSize files folders indexed lastSyncAt name progress size writable";
+    let space = "address conflicts diskSize files folders indexed lastSyncAt mount name progress size writable";
     assert_fields(&list[0], space);
     assert_fields(&list[0]["progress"], "bytesHeld bytesKnown held known");
     assert_eq!(

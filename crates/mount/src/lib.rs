@@ -11,5 +11,6 @@ mod hidden;
 mod local;
 mod mount;
 mod special;
+pub mod webdav;
 
-pub use mount::{Mount, MountError, Options, clear_stale};
+pub use mount::{Mount, MountError, Options, Unmounted, clear_stale};

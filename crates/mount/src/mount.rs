@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -126,31 +127,36 @@ impl Mount {
     }
 
     /// Commits what is pending and unmounts. A folder that programs still use goes away for others at once, and for
-    /// them when they leave it.
+    /// them when they leave it: until then what they write is kept.
     ///
     /// # Errors
     ///
     /// `System` or `Drive`; it is unmounted all the same.
-    pub fn stop(mut self) -> Result<(), MountError> {
+    pub fn stop(mut self) -> Result<Unmounted, MountError> {
         let Some(session) = self.session.take() else {
-            return Ok(());
+            return Ok(Unmounted::Whole);
         };
         let flushed = sync(&self.at);
         let unmounted = unmount(&self.at);
-        match unmounted {
-            // What the kernel has to tell us about files that were closed a moment ago is told before it ends.
-            Ok(Unmounted::Whole) => drop(session.join()),
-            // Its end waits for programs that still use it; they get errors once the overlay is closed.
-            _ => drop(session),
-        }
-        if let Some(overlay) = self.overlay.take() {
-            overlay.close()?;
-        }
+        let overlay = self.overlay.take();
+        let committed = match unmounted {
+            Ok(Unmounted::Name) => linger(session, overlay),
+            Ok(Unmounted::Whole) => {
+                // What the kernel has to tell about files that were closed a moment ago is told before it ends.
+                let _ = session.join();
+                close(overlay)
+            }
+            Err(_) => {
+                drop(session);
+                close(overlay)
+            }
+        };
+        committed?;
         let system = |source| MountError::System {
             at: self.at.clone(),
             source,
         };
-        flushed.and(unmounted).map(drop).map_err(system)
+        flushed.and(unmounted).map_err(system)
     }
 }
 
@@ -160,6 +166,30 @@ impl Drop for Mount {
             let _ = detach(&self.at); // nobody to tell
         }
     }
+}
+
+fn close(overlay: Option<Arc<Overlay>>) -> Result<(), DriveError> {
+    overlay.map_or(Ok(()), |overlay| overlay.close())
+}
+
+/// What programs that are still in it write is kept until they leave.
+fn linger(session: BackgroundSession, overlay: Option<Arc<Overlay>>) -> Result<(), DriveError> {
+    let synced = overlay.as_ref().map_or(Ok(()), |overlay| overlay.sync());
+    // The rest of the session is let go of now: at its end it unmounts what is there then, and that may be a new one.
+    let ended = thread_of(session);
+    let wait = move || {
+        let _ = ended.join(); // however it ended
+        if let Err(error) = close(overlay) {
+            tracing::error!("what a program wrote after its folder was unmounted is lost: {error}");
+        }
+    };
+    let thread = std::thread::Builder::new().name("mount-leaving".into());
+    thread.spawn(wait).map_err(DriveError::Source)?;
+    synced
+}
+
+fn thread_of(session: BackgroundSession) -> JoinHandle<io::Result<()>> {
+    session.guard
 }
 
 /// What the kernel's cache holds is written to us. An end that comes while the folder is in use keeps it as well.
@@ -261,7 +291,8 @@ pub fn clear_stale(at: &Path) -> Result<(), MountError> {
             Some(libc::ENOTCONN | libc::ECONNABORTED)
         )
     };
-    match fs::metadata(at) {
+    // The kernel may still know the folder's details: whether anybody answers is seen by opening it.
+    match fs::metadata(at).and_then(|_| fs::read_dir(at)) {
         Err(error) if is_dead(&error) => detach(at).map_err(|source| MountError::System {
             at: at.to_owned(),
             source,
@@ -270,8 +301,9 @@ pub fn clear_stale(at: &Path) -> Result<(), MountError> {
     }
 }
 
-/// How much of it is gone.
-enum Unmounted {
+/// How much of a mount is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unmounted {
     /// all
     Whole,
     /// its name; programs that are in it still are

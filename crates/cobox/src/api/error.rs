@@ -1,6 +1,7 @@
 //! Errors as people read them: what happened, what it means for their data, what to do.
 
 use crate::api::types::{ErrorJson, ErrorsJson};
+use crate::mounts::MountsError;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -73,6 +74,22 @@ impl From<SpaceError> for ApiError {
             SpaceError::Key(_) => (StatusCode::BAD_REQUEST, "bad_key"),
             SpaceError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<MountsError> for ApiError {
+    fn from(error: MountsError) -> Self {
+        let (status, code) = match error {
+            MountsError::Space(space) => return space.into(),
+            MountsError::Mount(_) => (StatusCode::INTERNAL_SERVER_ERROR, "mount_failed"),
+            MountsError::NoSecret(_) => (StatusCode::INTERNAL_SERVER_ERROR, "mount_failed"),
+            MountsError::Already(..) => (StatusCode::CONFLICT, "already_mounted"),
+            MountsError::NotMounted(_) => (StatusCode::CONFLICT, "not_mounted"),
+            MountsError::NotEmpty(_) => (StatusCode::CONFLICT, "not_empty"),
+            MountsError::Taken(_) => (StatusCode::CONFLICT, "already_mounted"),
+            _ => (StatusCode::BAD_REQUEST, "bad_folder"),
         };
         Self::new(status, code, error.to_string())
     }

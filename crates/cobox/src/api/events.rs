@@ -1,7 +1,8 @@
 //! Live events as server-sent events, one JSON object each.
 
 use crate::api::types::EventJson;
-use crate::api::{Api, ApiError, Segment, blocking, time};
+use crate::api::{Api, ApiError, Segment, blocking, shapes, time};
+use crate::mounts::MountEvent;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use cobox_keys::access::Address;
@@ -35,17 +36,19 @@ pub async fn of_space(
 }
 
 fn follow(api: &Api, only: Option<Address>) -> Events {
-    let sources = (api.shelf.subscribe(), api.stop.subscribe());
+    let (events, mounts) = (api.shelf.subscribe(), api.mounts.subscribe());
+    let port = api.port;
+    let sources = (events, mounts, api.stop.subscribe());
     let events = futures_util::stream::unfold(sources, move |mut sources| async move {
-        let (events, stop) = &mut sources;
+        let (events, mounts, stop) = &mut sources;
         loop {
             let event = tokio::select! {
-                event = events.recv() => event,
+                event = events.recv() => event.map(|event| shape(&event)),
+                event = mounts.recv() => event.map(|event| of_mount(port, &event)),
                 _ = stop.wait_for(|stop| *stop) => return None,
             };
             match event {
-                Ok(event) => {
-                    let json = shape(&event);
+                Ok(json) => {
                     if only.is_none_or(|address| json.address == address.to_string()) {
                         let text = serde_json::to_string(&json).unwrap_or_default();
                         return Some((Ok(Event::default().data(text)), sources));
@@ -104,6 +107,11 @@ fn shape(event: &ShelfEvent) -> EventJson {
         _ => return unknown(),
     };
     made(kind, address.to_string(), data)
+}
+
+fn of_mount(port: u16, event: &MountEvent) -> EventJson {
+    let now = json!(event.now.as_ref().map(|shown| shapes::mount(port, shown)));
+    made("space/mount", event.address.to_string(), now)
 }
 
 fn unknown() -> EventJson {

@@ -251,7 +251,7 @@ pub async fn restore(
     let path = path_in(query.as_deref())?;
     let what = match (&request.version, &request.at) {
         (Some(id), None) => Restore::Version(dot(id)?),
-        (None, Some(at)) => Restore::Time(moment(at)?),
+        (None, Some(at)) => Restore::Time(moment("at", at)?),
         _ => return Err(ApiError::bad("version", "name either a version or a time")),
     };
     let restored = blocking(move || {
@@ -308,9 +308,9 @@ pub fn parse(bytes: &[u8]) -> Result<DrivePath, ApiError> {
 }
 
 /// A time in a request.
-pub fn moment(text: &str) -> Result<u64, ApiError> {
+pub fn moment(param: &str, text: &str) -> Result<u64, ApiError> {
     let help = "that is not a time: use 2026-11-23T09:30:00Z, \"2026-11-23 09:30\" or \"2h ago\"";
-    time::parse_ms(text).ok_or_else(|| ApiError::bad("at", help))
+    time::parse_ms(text).ok_or_else(|| ApiError::bad(param, help))
 }
 
 fn dot(text: &str) -> Result<Dot, ApiError> {

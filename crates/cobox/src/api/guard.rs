@@ -2,6 +2,7 @@
 
 use crate::api::Api;
 use crate::api::error::ApiError;
+use crate::mounts::WEB_ROOT;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -11,7 +12,13 @@ use subtle::ConstantTimeEq;
 
 /// Checks Host, Origin and token of every call, and hardens every answer.
 pub async fn check(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    let mut response = match allowed(&api, request.headers()) {
+    // A WebDAV client cannot send the token: its path has a secret of its own, see `mounts`.
+    let is_web = request.uri().path().starts_with(WEB_ROOT);
+    let checked = match is_web {
+        true => is_from_here(&api, request.headers()).and_then(|()| no_page(request.headers())),
+        false => allowed(&api, request.headers()),
+    };
+    let mut response = match checked {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     };
@@ -19,17 +26,34 @@ pub async fn check(State(api): State<Arc<Api>>, request: Request, next: Next) ->
     response
 }
 
-fn allowed(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
+fn is_from_here(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
     let host = text(headers, header::HOST).unwrap_or_default();
     if !is_ours(host, api.port) {
         let msg = format!("calls for the host {host:?} are not answered here");
         return Err(ApiError::new(StatusCode::FORBIDDEN, "foreign_host", msg));
     }
+    Ok(())
+}
+
+/// Pages send where they come from; programs do not.
+fn no_page(headers: &HeaderMap) -> Result<(), ApiError> {
+    match headers.contains_key(header::ORIGIN) {
+        true => Err(foreign_origin()),
+        false => Ok(()),
+    }
+}
+
+fn foreign_origin() -> ApiError {
+    let msg = "calls from other web pages are refused; nothing was done";
+    ApiError::new(StatusCode::FORBIDDEN, "foreign_origin", msg)
+}
+
+fn allowed(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
+    is_from_here(api, headers)?;
     if let Some(origin) = headers.get(header::ORIGIN) {
         let ours = origin.to_str().ok().and_then(|o| o.strip_prefix("http://"));
         if !ours.is_some_and(|host| is_ours(host, api.port)) {
-            let msg = "calls from other web pages are refused; nothing was done";
-            return Err(ApiError::new(StatusCode::FORBIDDEN, "foreign_origin", msg));
+            return Err(foreign_origin());
         }
     }
     let given = text(headers, header::AUTHORIZATION).and_then(|h| h.strip_prefix("Bearer "));

@@ -44,7 +44,11 @@ pub async fn export(
 ) -> Result<Response, ApiError> {
     let path = files::parse(&request.path.bytes())?;
     let dir = local(&request.dir)?;
-    let at = request.at.as_deref().map(files::moment).transpose()?;
+    let at = request
+        .at
+        .as_deref()
+        .map(|text| files::moment("at", text))
+        .transpose()?;
     let space = blocking(move || api.shelf.space(&space)).await?;
     Ok(job(move |progress, cancel| {
         let missing = space.await_tree(|| {

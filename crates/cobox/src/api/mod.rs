@@ -9,19 +9,22 @@ mod files;
 mod guard;
 mod jobs;
 mod local;
+mod mounts;
 mod shapes;
 mod spaces;
 pub mod time;
 pub mod types;
 mod upload;
+mod web;
 
 pub use error::ApiError;
 
+use crate::mounts::{Mounts, WEB_ROOT};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{any, delete, get, patch, post};
 use axum::{Json, Router, middleware};
 use cobox_space::shelf::Shelf;
 use std::sync::Arc;
@@ -34,6 +37,8 @@ const MAX_JSON: usize = 1 << 20;
 pub struct Api {
     /// the open home
     pub shelf: Shelf,
+    /// what is mounted of it
+    pub mounts: Arc<Mounts>,
     /// shown in status
     pub home: String,
     /// who knows it may call
@@ -64,6 +69,10 @@ pub fn router(api: Arc<Api>) -> Router {
             "/spaces/{space}",
             patch(spaces::rename).delete(spaces::delete),
         )
+        .route(
+            "/spaces/{space}/mount",
+            post(mounts::mount).delete(mounts::unmount),
+        )
         .route("/spaces/{space}/invites", post(spaces::invite))
         .route("/spaces/{space}/events", get(events::of_space))
         .route("/spaces/{space}/drive", get(files::listing))
@@ -86,13 +95,8 @@ pub fn router(api: Arc<Api>) -> Router {
         .layer(DefaultBodyLimit::disable());
     Router::new()
         .nest("/api", routes.merge(streams))
-        .fallback(async || {
-            ApiError::new(
-                StatusCode::NOT_FOUND,
-                "no_such_call",
-                "there is no such call",
-            )
-        })
+        .route(&format!("{WEB_ROOT}{{*path}}"), any(web::handle))
+        .fallback(async || no_such_call())
         .method_not_allowed_fallback(async || {
             ApiError::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -102,6 +106,14 @@ pub fn router(api: Arc<Api>) -> Router {
         })
         .layer(middleware::from_fn_with_state(api.clone(), guard::check))
         .with_state(api)
+}
+
+fn no_such_call() -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "no_such_call",
+        "there is no such call",
+    )
 }
 
 async fn stop(State(api): State<Arc<Api>>) -> StatusCode {

@@ -1,18 +1,20 @@
 //! From the nouns beneath to JSON.
 
-use crate::api::time;
+use crate::api::bytes_in_url::encode;
 use crate::api::types::*;
+use crate::api::{Api, time};
+use crate::mounts::Shown;
 use cobox_drive::record::{Body, Kind};
 use cobox_drive::tree::{Cause, Conflict, Entry, Version, WriterInfo};
 use cobox_drive::version::Dot;
 use cobox_space::members::Member;
 use cobox_space::replica::Replica;
-use cobox_space::shelf::{Shelf, SpaceError};
+use cobox_space::shelf::{MountPlace, Shelf, SpaceError};
 use cobox_space::space::Space;
 use cobox_swarm::swarm::{PeerStatus, Receipt, SyncProgress};
 
 /// A space in a list.
-pub fn space(shelf: &Shelf, space: &Space) -> Result<SpaceJson, SpaceError> {
+pub fn space(api: &Api, space: &Space) -> Result<SpaceJson, SpaceError> {
     let (files, folders, size) = space.drive().totals()?;
     Ok(SpaceJson {
         address: space.address().to_string(),
@@ -23,18 +25,23 @@ pub fn space(shelf: &Shelf, space: &Space) -> Result<SpaceJson, SpaceError> {
         disk_size: space.size(),
         writable: space.writable(),
         last_sync_at: space.last_sync().map(time::format_ms),
-        progress: progress(shelf.swarm().progress(&space.address())),
+        progress: progress(api.shelf.swarm().progress(&space.address())),
         indexed: space.drive().is_indexed(),
         conflicts: space.drive().conflicts()?.len() as u64,
+        mount: api
+            .mounts
+            .get(&space.address())
+            .map(|shown| mount(api.port, &shown)),
     })
 }
 
 /// Everything about a space.
-pub fn space_detail(shelf: &Shelf, of: &Space) -> Result<SpaceDetailJson, SpaceError> {
+pub fn space_detail(api: &Api, of: &Space) -> Result<SpaceDetailJson, SpaceError> {
     Ok(SpaceDetailJson {
-        space: space(shelf, of)?,
+        space: space(api, of)?,
         members: of.members()?.iter().map(member).collect(),
-        receipts: shelf
+        receipts: api
+            .shelf
             .swarm()
             .receipts(&of.address())
             .iter()
@@ -42,6 +49,25 @@ pub fn space_detail(shelf: &Shelf, of: &Space) -> Result<SpaceDetailJson, SpaceE
             .collect(),
         refusals: of.refusals(),
     })
+}
+
+/// How a space is mounted.
+pub fn mount(port: u16, shown: &Shown) -> MountJson {
+    let at = match (&shown.entry.place, &shown.prefix) {
+        (MountPlace::Folder { at, .. }, _) => at.to_string_lossy().into_owned(),
+        (_, prefix) => {
+            let path = encode(prefix.as_deref().unwrap_or_default().as_bytes());
+            // By number: where the name also means ::1, file managers would try that first.
+            format!("http://127.0.0.1:{port}{path}")
+        }
+    };
+    MountJson {
+        at,
+        webdav: shown.prefix.is_some(),
+        read_only: shown.entry.read_only,
+        as_of: shown.entry.as_of_ms.map(time::format_ms),
+        problem: shown.problem.clone(),
+    }
 }
 
 fn member(member: &Member) -> MemberJson {

@@ -28,7 +28,7 @@ pub async fn status(State(api): State<Arc<Api>>) -> Answer<StatusJson> {
         let spaces = shelf
             .spaces()
             .iter()
-            .map(|s| shapes::space(shelf, s))
+            .map(|s| shapes::space(&api, s))
             .collect::<Result<_, _>>()?;
         Ok::<_, SpaceError>(StatusJson {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -75,11 +75,10 @@ fn current(shelf: &Shelf) -> IdentityJson {
 /// `GET /api/spaces`
 pub async fn list(State(api): State<Arc<Api>>) -> Answer<Vec<SpaceJson>> {
     let spaces = blocking(move || {
-        let shelf = &api.shelf;
-        shelf
-            .spaces()
+        let spaces = api.shelf.spaces();
+        spaces
             .iter()
-            .map(|s| shapes::space(shelf, s))
+            .map(|space| shapes::space(&api, space))
             .collect::<Result<_, SpaceError>>()
     });
     spaces.await.map(Json)
@@ -112,7 +111,7 @@ pub async fn join(
 
 /// `GET /api/spaces/:space`
 pub async fn show(State(api): State<Arc<Api>>, Segment(name): Segment) -> Answer<SpaceDetailJson> {
-    let detail = blocking(move || shapes::space_detail(&api.shelf, &*api.shelf.space(&name)?));
+    let detail = blocking(move || shapes::space_detail(&api, &*api.shelf.space(&name)?));
     detail.await.map(Json)
 }
 
@@ -133,16 +132,13 @@ pub async fn rename(
 /// `DELETE /api/spaces/:space`
 pub async fn delete(State(api): State<Arc<Api>>, Segment(name): Segment) -> Answer<SpaceRef> {
     let deleted = blocking(move || {
-        let gone = short(&*api.shelf.space(&name)?);
-        let address = address_of(&api, &name)?;
-        api.shelf.delete(&address)?;
+        let space = api.shelf.space(&name)?;
+        let gone = short(&space);
+        api.mounts.forget(&space);
+        api.shelf.delete(&space.address())?;
         Ok::<_, SpaceError>(gone)
     });
     deleted.await.map(Json)
-}
-
-fn address_of(api: &Api, name: &str) -> Result<Address, SpaceError> {
-    Ok(api.shelf.space(name)?.address())
 }
 
 /// `POST /api/spaces/:space/invites`

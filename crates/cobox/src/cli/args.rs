@@ -14,6 +14,7 @@ First steps:
   cobox name \"Your Name\"            say who you are
   cobox space create photos         make a space
   cobox import photos ~/Pictures    put something into it
+  cobox mount photos                see it as a folder: ~/cobox/photos
   cobox invite photos PUBLIC_KEY    let somebody in; they type: cobox join CODE";
 
 /// Encrypted folders that live on your friends' machines and yours, with no server in the middle.
@@ -71,6 +72,10 @@ pub enum Command {
     Unreplicate { address: String },
     /// What you replicate for others
     Replicas,
+    /// Let a space appear as a folder
+    Mount(Mount),
+    /// Let that folder disappear; what was written through it is safe in the space
+    Unmount { space: String },
     /// Follow what happens in a space, one line per event
     Watch { space: String },
     #[command(flatten)]
@@ -119,6 +124,23 @@ pub struct Join {
     /// Hint of a peer that has the space (repeatable)
     #[arg(long, value_name = "HINT")]
     pub peer: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct Mount {
+    pub space: String,
+    /// Folder, empty or not there yet (default: ~/cobox/<name of the space>)
+    #[arg(long, value_name = "DIR")]
+    pub at: Option<PathBuf>,
+    /// Let nothing be changed through it
+    #[arg(long)]
+    pub read_only: bool,
+    /// Not as a folder but over WebDAV, for file managers of this machine where there is no FUSE
+    #[arg(long, conflicts_with_all = ["at", "as_of"])]
+    pub webdav: bool,
+    /// As the space was at a time: 2026-11-23T09:30:00Z, "2026-11-23 09:30" (local), "2h ago"; read-only
+    #[arg(long, value_name = "TIME")]
+    pub as_of: Option<String>,
 }
 
 #[derive(Args)]

@@ -2,6 +2,7 @@
 
 mod args;
 mod files;
+mod mounts;
 mod output;
 mod people;
 mod spaces;
@@ -76,6 +77,8 @@ fn command(cli: Cli, output: &Output) -> Result<Done, CliError> {
         Command::Replicate(replicate) => spaces::replicate(&client, replicate, output),
         Command::Unreplicate { address } => spaces::unreplicate(&client, &address, output),
         Command::Replicas => spaces::replicas(&client, output),
+        Command::Mount(mount) => mounts::mount(&client, mount, output),
+        Command::Unmount { space } => mounts::unmount(&client, &space, output),
         Command::Watch { space } => people::watch(&client, &space, output),
         Command::Files(command) => files::files(&client, command, output),
     }

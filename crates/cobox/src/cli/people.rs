@@ -2,6 +2,7 @@
 
 use crate::api::types::*;
 use crate::cli::args::Join;
+use crate::cli::mounts::mounted;
 use crate::cli::output::{Output, bytes, count, here, line_out, printable, progress, table};
 use crate::cli::{CliError, Done};
 use crate::client::{Client, in_space};
@@ -99,6 +100,7 @@ pub fn space_row(space: &SpaceJson) -> Vec<String> {
     if space.conflicts > 0 {
         notes.push(count(space.conflicts, "conflict", "conflicts"));
     }
+    notes.extend(space.mount.as_ref().map(mounted));
     vec![
         printable(&space.name),
         bytes(space.size),

@@ -2,6 +2,7 @@
 
 use crate::api::types::*;
 use crate::cli::args::{Replicate, Space};
+use crate::cli::mounts::mounted;
 use crate::cli::output::{Output, bytes, count, here, line_out, printable, table};
 use crate::cli::people::{replica_row, space_row};
 use crate::cli::{CliError, Done};
@@ -60,6 +61,9 @@ fn detail_text(detail: &SpaceDetailJson, output: &Output) -> String {
         bytes(space.disk_size),
         here(space),
     );
+    if let Some(mount) = &space.mount {
+        text.push_str(&format!("folder     {}\n", mounted(mount)));
+    }
     if space.conflicts > 0 {
         text.push_str(&format!(
             "conflicts  {} (cobox conflicts {:?})\n",
@@ -126,7 +130,7 @@ fn rename(client: &Client, space: &str, name: String, output: &Output) -> Result
     let space: SpaceRef = client.call(Method::PATCH, &in_space(space, ""), &NameJson { name })?;
     output.result(&space, |space| {
         format!(
-            "The space is called {} now, for all its members.",
+            "The space is called {} now, for all its members. Where it is mounted, the folder keeps its name until it is mounted again.",
             printable(&space.name)
         )
     });

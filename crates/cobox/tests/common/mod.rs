@@ -7,6 +7,7 @@
 
 pub mod compare;
 pub mod http;
+pub mod mounts;
 pub mod node;
 pub mod random;
 pub mod search;

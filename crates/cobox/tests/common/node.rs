@@ -1,6 +1,6 @@
 //! One CoBox of a test: a home folder, and the real program running on it.
 
-use crate::common::{PATIENCE, until};
+use crate::common::{PATIENCE, mounts, until};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -92,6 +92,15 @@ impl Node {
         );
     }
 
+    /// Ctrl-C.
+    pub fn interrupt(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        let pid = child.id().to_string();
+        let told = Command::new("kill").args(["-INT", &pid]).status();
+        assert!(told.unwrap().success());
+        assert!(wait(&mut child, "up").success(), "{}", self.log());
+    }
+
     /// The power goes.
     pub fn kill9(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -174,6 +183,8 @@ impl Node {
             .arg(&self.home)
             .args(words)
             .env_remove("COBOX_HOME")
+            // Where spaces are mounted unless told otherwise.
+            .env("HOME", self.dir.path())
             .env("TZ", "UTC");
         command
             .stdin(Stdio::null())
@@ -280,6 +291,7 @@ impl Drop for Node {
             eprintln!("log of {}:\n{}", self.home.display(), self.log());
         }
         self.kill9();
+        mounts::release(self.dir.path());
     }
 }
 

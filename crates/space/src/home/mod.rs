@@ -5,8 +5,10 @@
 //! (`views/` can be thrown away), peers (the swarm's own file).
 
 mod file;
+mod mounted;
 mod registry;
 
+pub use mounted::{MountEntry, MountPlace};
 pub(crate) use registry::{MAX_HINTS, Registry, ReplicaEntry, SpaceEntry};
 
 use std::fs;

@@ -12,6 +12,8 @@ use cobox_keys::error::KeyError;
 use cobox_keys::invite::{Grant, PinnedHead};
 use zeroize::Zeroizing;
 
+use super::mounted::MountEntry;
+
 const FORMAT: u64 = 1;
 const WHAT: &str = "list of spaces";
 const MAX_ENTRIES: usize = 100_000;
@@ -23,6 +25,8 @@ const MAX_HINT: usize = 512;
 const MAX_NAME: usize = 255;
 const READ: u64 = 0;
 const WRITE: u64 = 1;
+/// Key of the mount in a space's entry.
+const MOUNT: u64 = 10;
 
 /// A space that we are a member of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +45,8 @@ pub(crate) struct SpaceEntry {
     pub last_sync: Option<u64>,
     /// Being removed: finished at the next start if a crash came between.
     pub leaving: bool,
+    /// Where it is mounted, if it is.
+    pub mount: Option<MountEntry>,
 }
 
 /// An address kept for others.
@@ -125,7 +131,11 @@ fn encode_space((address, entry): (&Address, &SpaceEntry)) -> Zeroizing<Vec<u8>>
             encoder.u64(pinned.length)?.bytes(&pinned.tree_hash)?.ok()
         });
     }
-    Zeroizing::new(with_state(record, entry.last_sync, entry.leaving).finish())
+    let mut record = with_state(record, entry.last_sync, entry.leaving);
+    if let Some(mount) = &entry.mount {
+        record = mount.encode(record, MOUNT);
+    }
+    Zeroizing::new(record.finish())
 }
 
 fn encode_replica((address, entry): (&Address, &ReplicaEntry)) -> Vec<u8> {
@@ -164,6 +174,7 @@ fn decode_space(entry: &[u8]) -> Result<(Address, SpaceEntry), KeyError> {
         pinned: pinned(&fields)?,
         last_sync: optional(&fields, 8)?,
         leaving: fields.uint(9)? != 0,
+        mount: MountEntry::decode(&fields, MOUNT)?,
     };
     Ok((Address(fields.fixed(1)?), entry))
 }
@@ -216,6 +227,7 @@ fn pinned(fields: &Fields<'_>) -> Result<Option<PinnedHead>, KeyError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::mounted::MountPlace;
     use super::*;
 
     fn sample() -> Registry {
@@ -231,12 +243,25 @@ mod tests {
             }),
             last_sync: Some(1_700_000_000_000),
             leaving: false,
+            mount: Some(MountEntry {
+                place: MountPlace::Folder {
+                    at: "/home/ann/cobox/Garden".into(),
+                    made: true,
+                },
+                read_only: true,
+                as_of_ms: Some(1_700_000_000_001),
+            }),
         };
         let read = SpaceEntry {
             grant: Grant::Read(ReadKey::from_bytes(&[9; 32])),
             pinned: None,
             last_sync: None,
             leaving: true,
+            mount: Some(MountEntry {
+                place: MountPlace::Web { secret: [8; 16] },
+                read_only: false,
+                as_of_ms: None,
+            }),
             ..space.clone()
         };
         let replica = ReplicaEntry {
@@ -259,6 +284,42 @@ mod tests {
         assert_eq!(Registry::decode(&registry.encode()).unwrap(), registry);
         let empty = Registry::default();
         assert_eq!(Registry::decode(&empty.encode()).unwrap(), empty);
+    }
+
+    /// Byte for byte as the program wrote it before it could mount.
+    #[test]
+    fn a_list_from_before_mounts_still_reads() {
+        let mut old = b"\xa3\x00\x01\x01\x81\x58\x56\xa8\x00\x01\x01\x58\x20".to_vec();
+        old.extend([1; 32]);
+        old.extend(b"\x02\x63Old\x03\x01\x04\x58\x20");
+        old.extend([9; 32]);
+        old.extend(b"\x05\x80\x06\x80\x09\x00\x02\x80");
+        let registry = Registry::decode(&old).unwrap();
+        let entry = &registry.spaces[&Address([1; 32])];
+        assert_eq!((entry.name.as_str(), &entry.mount), ("Old", &None));
+        assert_eq!(
+            *registry.encode(),
+            old,
+            "unmounted spaces are written as before"
+        );
+    }
+
+    #[test]
+    fn a_place_that_is_no_place_is_refused() {
+        for at in ["", "relative/path", &format!("/{}", "x".repeat(4096))] {
+            let mut registry = sample();
+            for entry in registry.spaces.values_mut() {
+                entry.mount = Some(MountEntry {
+                    place: MountPlace::Folder {
+                        at: at.into(),
+                        made: false,
+                    },
+                    read_only: false,
+                    as_of_ms: None,
+                });
+            }
+            assert!(Registry::decode(&registry.encode()).is_err(), "{at}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod inner;
 mod start;
 
 pub use crate::error::SpaceError;
+pub use crate::home::{MountEntry, MountPlace};
 pub use event::ShelfEvent;
 pub use start::{ShelfOptions, TransportFactory};
 
@@ -103,6 +104,7 @@ impl Shelf {
             pinned: None,
             last_sync: None,
             leaving: false,
+            mount: None,
         };
         self.begin(address, entry, |space| {
             let seed = SpaceRootSeed(Zeroizing::new(*root.key_pair().expose_seed()));
@@ -133,6 +135,7 @@ impl Shelf {
             pinned: invite.head,
             last_sync: None,
             leaving: false,
+            mount: None,
         };
         self.begin(invite.address, entry, |space| space.tell_name(&person))
     }
@@ -263,6 +266,34 @@ impl Shelf {
         }
         let address = self.0.ground.names.find(name_or_address.trim())?;
         self.opened(&address).ok_or_else(not_found)
+    }
+
+    /// Which spaces shall be mounted where.
+    pub fn mounts(&self) -> BTreeMap<Address, MountEntry> {
+        let registry = lock(&self.0.registry);
+        let mounted = |(address, entry): (&Address, &SpaceEntry)| {
+            let mount = entry.mount.clone().filter(|_| !entry.leaving);
+            mount.map(|mount| (*address, mount))
+        };
+        registry.spaces.iter().filter_map(mounted).collect()
+    }
+
+    /// Remembers durably where a space is mounted, or that it is not.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` or `Home`.
+    pub fn remember_mount(
+        &self,
+        address: &Address,
+        mount: Option<MountEntry>,
+    ) -> Result<(), SpaceError> {
+        let known = self.0.record(|registry| {
+            let entry = registry.spaces.get_mut(address)?;
+            entry.mount = mount;
+            Some(())
+        })?;
+        known.ok_or(SpaceError::NotFound(address.to_string()))
     }
 
     /// The network side (peers, progress, receipts, introduce).

@@ -1,0 +1,61 @@
+//! Calls about mounts.
+
+use crate::api::files::moment;
+use crate::api::types::{MountJson, MountRequest, UnmountedJson};
+use crate::api::{Api, ApiError, Body, Segment, blocking, shapes};
+use crate::mounts::{MountsError, Wanted, WantedPlace};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use std::sync::Arc;
+
+/// `POST /api/spaces/:space/mount`
+pub async fn mount(
+    State(api): State<Arc<Api>>,
+    Segment(name): Segment,
+    Body(request): Body<MountRequest>,
+) -> Result<(StatusCode, Json<MountJson>), ApiError> {
+    let wanted = wanted(request)?;
+    let mounted = blocking(move || {
+        let space = api.shelf.space(&name)?;
+        let shown = api.mounts.mount(&space, wanted)?;
+        Ok::<_, MountsError>(shapes::mount(api.port, &shown))
+    });
+    Ok((StatusCode::CREATED, Json(mounted.await?)))
+}
+
+fn wanted(request: MountRequest) -> Result<Wanted, ApiError> {
+    let place = match (request.webdav, request.at) {
+        (true, Some(_)) => {
+            let msg = "a space is mounted on a folder or over WebDAV, not both";
+            return Err(ApiError::bad("at", msg));
+        }
+        (true, None) => WantedPlace::Web,
+        (false, Some(at)) => WantedPlace::Folder(at.into()),
+        (false, None) => WantedPlace::Usual,
+    };
+    Ok(Wanted {
+        place,
+        read_only: request.read_only,
+        as_of_ms: request
+            .as_of
+            .map(|text| moment("asOf", &text))
+            .transpose()?,
+    })
+}
+
+/// `DELETE /api/spaces/:space/mount`
+pub async fn unmount(
+    State(api): State<Arc<Api>>,
+    Segment(name): Segment,
+) -> Result<Json<UnmountedJson>, ApiError> {
+    let unmounted = blocking(move || {
+        let space = api.shelf.space(&name)?;
+        let unmounted = api.mounts.unmount(&space)?;
+        Ok::<_, MountsError>(UnmountedJson {
+            at: shapes::mount(api.port, &unmounted.shown).at,
+            busy: unmounted.busy,
+        })
+    });
+    unmounted.await.map(Json)
+}
