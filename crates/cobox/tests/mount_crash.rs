@@ -1,0 +1,253 @@
+//! The power goes, again and again, while programs write on a mounted folder. What they synced is there afterwards;
+//! a database is whole; nobody repairs anything by hand.
+
+mod common;
+
+use common::Node;
+use common::mounts::can_mount;
+use common::random::Random;
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+const ROUNDS: u64 = 50;
+const SPACE: &str = "safe";
+
+/// What a writer was told is durable: all of a file.
+type Synced = (String, Vec<u8>);
+
+/// Writes until the folder is gone; tells what was synced.
+fn writer(at: PathBuf, round: u64, told: Sender<Synced>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut random = Random::new(round);
+        let name = format!("grows-{round}");
+        let Ok(grows) = File::create(at.join(&name)) else {
+            return;
+        };
+        let mut all = Vec::new();
+        for number in 0.. {
+            let done = new_file(&at, round, number, &mut random)
+                .and_then(|synced| {
+                    told.send(synced).ok();
+                    replaced_file(&at, round, number)
+                })
+                .and_then(|synced| {
+                    told.send(synced).ok();
+                    let more = random.bytes(random.below(30_000) as usize);
+                    grows.write_all_at(&more, all.len() as u64)?;
+                    grows.sync_data()?;
+                    all.extend(more);
+                    told.send((name.clone(), all.clone())).ok();
+                    Ok(())
+                });
+            if done.is_err() {
+                return; // the power went
+            }
+        }
+    })
+}
+
+fn new_file(at: &Path, round: u64, number: u64, random: &mut Random) -> std::io::Result<Synced> {
+    let name = format!("new-{round}-{number}");
+    let most = if number % 7 == 0 { 3_000_000 } else { 20_000 };
+    let data = random.bytes(random.below(most) as usize);
+    let mut file = File::create(at.join(&name))?;
+    file.write_all(&data)?;
+    file.sync_all()?;
+    Ok((name, data))
+}
+
+/// As editors save: beside, synced, renamed over, the folder synced.
+fn replaced_file(at: &Path, round: u64, number: u64) -> std::io::Result<Synced> {
+    let data = format!("round {round}, save {number}")
+        .repeat(50)
+        .into_bytes();
+    let mut file = File::create(at.join("saved.new"))?;
+    file.write_all(&data)?;
+    file.sync_all()?;
+    fs::rename(at.join("saved.new"), at.join("saved"))?;
+    File::open(at)?.sync_all()?;
+    Ok(("saved".into(), data))
+}
+
+/// Everything that was synced is there; a file that grew may have grown further.
+fn check(at: &Path, told: &Receiver<Synced>, expected: &mut BTreeMap<String, Vec<u8>>) {
+    expected.extend(told.try_iter());
+    for (name, data) in expected.iter() {
+        let found = fs::read(at.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        match name.as_str() {
+            // The next save may have come through without being told.
+            "saved" => assert!(found.starts_with(b"round "), "{name} is torn"),
+            _ => assert!(found.starts_with(data), "{name} lost synced bytes"),
+        }
+    }
+    let saved = String::from_utf8(fs::read(at.join("saved")).unwrap_or_default()).unwrap();
+    let one = &saved[..saved.len() / 50];
+    assert_eq!(saved, one.repeat(50), "half a save");
+}
+
+#[test]
+fn what_was_synced_survives_fifty_power_cuts() {
+    if !can_mount() {
+        return;
+    }
+    let mut node = Node::named("Alice");
+    node.json(&["space", "create", SPACE]);
+    node.json(&["mount", SPACE]);
+    let at = node.usual(SPACE);
+    let (mut expected, mut random) = (BTreeMap::new(), Random::new(7));
+    let mut cuts_in_work = 0;
+    for round in 0..ROUNDS {
+        let (tell, told) = channel();
+        let writer = writer(at.clone(), round, tell);
+        std::thread::sleep(Duration::from_millis(random.below(400)));
+        node.kill9();
+        writer.join().unwrap();
+        node.start();
+        let before = expected.len();
+        check(&at, &told, &mut expected);
+        cuts_in_work += usize::from(expected.len() > before);
+        // The next round needs no more than the newest of the many.
+        expected.retain(|name, _| name == "saved" || name.contains(&format!("-{round}")));
+    }
+    assert!(
+        cuts_in_work > ROUNDS as usize / 2,
+        "most cuts fell before anything was written"
+    );
+}
+
+#[test]
+fn a_database_is_whole_after_power_cuts() {
+    if !can_mount() {
+        return;
+    }
+    let mut node = Node::named("Alice");
+    node.json(&["space", "create", SPACE]);
+    node.json(&["mount", SPACE]);
+    let at = node.usual(SPACE);
+    for (round, mode) in ["wal", "delete", "wal", "truncate", "wal", "persist"]
+        .iter()
+        .enumerate()
+    {
+        let db = at.join(format!("{mode}.db"));
+        let start = format!(
+            "pragma journal_mode={mode}; pragma synchronous=full; create table if not exists t(n integer primary key, b blob);"
+        );
+        sqlite(&db, &start);
+        let acknowledged = insert_until_cut(
+            &mut node,
+            &db,
+            Duration::from_millis(300 + 100 * round as u64),
+        );
+        node.start();
+        assert_eq!(sqlite(&db, "pragma integrity_check;"), "ok");
+        let found: u64 = sqlite(&db, "select coalesce(max(n), 0) from t;")
+            .parse()
+            .unwrap();
+        assert!(
+            found >= acknowledged,
+            "{mode}: {acknowledged} were acknowledged, {found} are there"
+        );
+        assert!(
+            acknowledged > 0,
+            "{mode}: the cut came before the first row"
+        );
+    }
+}
+
+fn sqlite(db: &Path, sql: &str) -> String {
+    let done = Command::new("sqlite3").arg(db).arg(sql).output().unwrap();
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    let text = String::from_utf8(done.stdout).unwrap();
+    text.lines().last().unwrap_or_default().to_owned()
+}
+
+/// One program inserts row after row, each its own transaction, and says when each is durable.
+fn insert_until_cut(node: &mut Node, db: &Path, after: Duration) -> u64 {
+    let mut shell = Command::new("sqlite3")
+        .arg(db)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut words = shell.stdin.take().unwrap();
+    let feed = std::thread::spawn(move || {
+        let _ = writeln!(words, "pragma synchronous=full;");
+        while writeln!(
+            words,
+            "insert into t(b) values(randomblob(2000)) returning n;"
+        )
+        .is_ok()
+        {}
+    });
+    std::thread::sleep(after);
+    node.kill9();
+    let said = shell.wait_with_output().unwrap().stdout;
+    feed.join().unwrap();
+    let numbers = String::from_utf8(said).unwrap();
+    // The last line may be of a transaction that was not committed.
+    let mut numbers: Vec<u64> = numbers
+        .lines()
+        .filter_map(|line| line.parse().ok())
+        .collect();
+    numbers.pop();
+    numbers.into_iter().max().unwrap_or(0)
+}
+
+#[test]
+fn appends_are_whole_lines_up_to_the_last_synced_one() {
+    if !can_mount() {
+        return;
+    }
+    let mut node = Node::named("Alice");
+    node.json(&["space", "create", SPACE]);
+    node.json(&["mount", SPACE]);
+    let log = node.usual(SPACE).join("log");
+    let mut synced = 0;
+    for round in 0..5 {
+        let path = log.clone();
+        let writing = std::thread::spawn(move || {
+            let mut file = OpenOptions::new()
+                .append(true)
+                .create(true)
+                .open(path)
+                .ok()?;
+            let mut last = None;
+            for line in 0.. {
+                let done = writeln!(file, "{round} {line:06}").and_then(|()| file.sync_data());
+                if done.is_err() {
+                    return last;
+                }
+                last = Some(line);
+            }
+            last
+        });
+        std::thread::sleep(Duration::from_millis(250));
+        node.kill9();
+        let last: Option<u64> = writing.join().unwrap();
+        node.start();
+        let text = fs::read_to_string(&log).unwrap();
+        synced += last.map_or(0, |last| last + 1);
+        assert!(
+            text.lines().count() as u64 >= synced,
+            "{synced} lines were synced: {}",
+            text.lines().count()
+        );
+        assert!(
+            text.ends_with('\n') && text.lines().all(|line| line.len() == 8),
+            "a torn line"
+        );
+        synced = text.lines().count() as u64;
+    }
+}
