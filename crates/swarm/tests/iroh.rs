@@ -88,3 +88,27 @@ async fn a_dial_to_an_old_port_is_given_up_when_the_device_comes_by_itself() {
     assert!(second.is_err(), "dialled although connected");
     waiting.swarm.stop().await;
 }
+
+/// A device that lost power says no goodbye: its peer notices by the silence, within the time that is promised.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_that_falls_silent_is_seen_to_be_away() {
+    let here = transport(11).await;
+    let hint = here.hint();
+    // A runtime of one thread that is held up for good: nothing of that device runs any more, not even an end.
+    std::thread::spawn(move || {
+        let there = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        there.block_on(async {
+            let other = transport(12).await;
+            let _held = other.dial(&hint).await.expect("a connection");
+            loop {
+                std::thread::park();
+            }
+        });
+    });
+    let connection = here.accept().await.expect("a connection");
+    let noticed = tokio::time::timeout(Duration::from_secs(20), connection.closed()).await;
+    assert!(noticed.is_ok(), "still believed to be there");
+}
