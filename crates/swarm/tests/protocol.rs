@@ -341,6 +341,32 @@ fn nothing_is_sent_twice_on_a_quiet_line() {
     assert_eq!(simulation.blocks_sent, 80);
 }
 
+/// Every commit costs a sync: a thousand small ones took a large part of the time of a large transfer.
+#[test]
+fn blocks_that_come_one_by_one_are_stored_together() {
+    let mut simulation = Simulation::new(2);
+    simulation.append(0, 40);
+    simulation.connect(0, 1);
+    let (mut jobs, mut quiet) = (0, 0);
+    for turn in 0.. {
+        let until = simulation.nodes[1].replication.gathering_until();
+        let due = until.is_none_or(|until| until <= simulation.now);
+        let stored = due && simulation.store(1);
+        jobs += usize::from(stored);
+        if stored || simulation.deliver(turn) {
+            continue;
+        }
+        quiet += 1;
+        if quiet == 20 {
+            break;
+        }
+        simulation.pass(Duration::from_millis(250));
+    }
+    simulation.calm();
+    assert_equal(&simulation.nodes[0].set, &simulation.nodes[1].set);
+    assert!(jobs < 8, "{jobs} jobs for 40 blocks");
+}
+
 #[test]
 fn what_a_silent_peer_was_asked_for_is_asked_of_another() {
     let mut simulation = Simulation::new(3);

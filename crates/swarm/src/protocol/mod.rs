@@ -61,6 +61,11 @@ pub struct Replication {
     names: HashMap<[u8; 32], FeedKey>,
     peers: BTreeMap<PeerId, Peer>,
     arrived: VecDeque<Arrived>,
+    arrived_bytes: usize,
+    /// When the oldest of it came.
+    arrived_since: Option<Instant>,
+    /// Somebody waits for some of it.
+    arrived_awaited: bool,
     /// Certificates to be stored with the next job.
     unstored: Vec<Bytes>,
     actions: Actions,
@@ -87,6 +92,9 @@ impl Replication {
             names: HashMap::new(),
             peers: BTreeMap::new(),
             arrived: VecDeque::new(),
+            arrived_bytes: 0,
+            arrived_since: None,
+            arrived_awaited: false,
             unstored: Vec::new(),
             actions: Actions::default(),
             summary_due: None,

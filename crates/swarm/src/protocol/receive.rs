@@ -281,11 +281,12 @@ impl Replication {
             self.release(id, &asked);
             return self.refuse_feed(id, key, "the answer is not what was asked for".into());
         }
-        self.arrived.push_back(Arrived {
+        let arrived = Arrived {
             ticket: Ticket { peer: id, asked },
             proof: data.proof,
             weight,
-        });
+        };
+        self.arrive(arrived, now);
         self.hungry = true;
     }
 

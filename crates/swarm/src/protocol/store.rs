@@ -1,14 +1,36 @@
 //! What has arrived, handed out to be checked and stored, and what became of it.
 
-use super::job::{Job, Quota, Report, Ticket, Verdict};
+use super::feeds::FeedState;
+use super::job::{Arrived, Job, Quota, Report, Ticket, Verdict};
 use super::peer::Asked;
 use super::{Action, Fact, PAUSE, PeerId, Replication};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Bytes checked and stored at once.
 const JOB_BYTES: usize = 4 << 20;
+/// How long blocks that nobody waits for may gather.
+const GATHER: Duration = Duration::from_millis(20);
 
 impl Replication {
+    /// Until when what has arrived waits for more, if it does. Every commit costs a sync, whatever its size, so blocks
+    /// gather while others are on their way; but not where somebody waits for one of them, and only for a moment.
+    pub fn gathering_until(&self) -> Option<Instant> {
+        let since = self.arrived_since.filter(|_| !self.arrived_awaited)?;
+        let expected = self.peers.values().any(|peer| !peer.requests.is_empty());
+        (expected && self.arrived_bytes < JOB_BYTES).then_some(since + GATHER)
+    }
+
+    /// An answer to be checked and stored.
+    pub(super) fn arrive(&mut self, arrived: Arrived, now: Instant) {
+        let asked = &arrived.ticket.asked;
+        let urgent = |state: &FeedState| asked.block.is_some_and(|b| state.urgent.contains(b));
+        self.arrived_awaited |=
+            asked.upgrade || asked.evidence || self.feeds.get(&asked.feed).is_some_and(urgent);
+        self.arrived_since.get_or_insert(now);
+        self.arrived_bytes += arrived.weight.bytes;
+        self.arrived.push_back(arrived);
+    }
+
     /// What has arrived and may be checked now, up to a few megabytes.
     pub fn next_job(&mut self, now: Instant) -> Option<Job> {
         let paused = self.paused_until.is_some_and(|until| until > now);
@@ -28,11 +50,15 @@ impl Replication {
                 break;
             };
             bytes += next.weight.bytes;
+            self.arrived_bytes -= next.weight.bytes;
             let key = next.ticket.asked.feed;
             if let Some(state) = self.feeds.get(&key) {
                 job.feeds.insert(key, state.feed.clone());
                 job.arrived.push(next);
             }
+        }
+        if self.arrived.is_empty() {
+            (self.arrived_since, self.arrived_awaited) = (None, false);
         }
         Some(job)
     }

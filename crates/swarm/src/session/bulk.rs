@@ -35,19 +35,34 @@ pub(super) struct Route {
     pub space: Arc<Space>,
 }
 
+/// What some requests are answered with.
+#[derive(Default)]
+struct Answered {
+    /// Frames for a bulk stream.
+    bulk: Vec<u8>,
+    /// Frames for the control stream.
+    control: Vec<u8>,
+    /// What is left to do.
+    rest: Vec<Task>,
+}
+
 /// Answers requests until the connection ends. The stream is opened for the first block only.
 pub(super) async fn send(link: Arc<Link>) -> Result<(), TransportError> {
-    let mut stream = None;
+    let (mut stream, mut bulk) = (None, Vec::new());
     loop {
-        let mut tasks = link.serve.next().await;
+        let mut tasks = link.serve.take();
+        if tasks.is_empty() {
+            bulk = Vec::new(); // kept only while there is something to send
+            tasks = link.serve.next().await;
+        }
         while !tasks.is_empty() {
-            let answered = tokio::task::spawn_blocking(move || answer(tasks)).await;
-            let Ok((bulk, control, rest)) = answered else {
+            let answered = tokio::task::spawn_blocking(move || answer(tasks, bulk)).await;
+            let Ok(answered) = answered else {
                 return Ok(()); // the runtime is shutting down
             };
-            tasks = rest;
-            if !control.is_empty() {
-                link.send(&control);
+            (bulk, tasks) = (answered.bulk, answered.rest);
+            if !answered.control.is_empty() {
+                link.send(&answered.control);
             }
             if !bulk.is_empty() {
                 write(&link, &mut stream, &bulk).await?;
@@ -69,38 +84,50 @@ async fn write(
     open.write_all(bytes).await.map_err(closed)
 }
 
-/// Reads blocks and makes proofs, up to a few hundred kilobytes: bulk frames, control frames, and what is left to do.
-fn answer(tasks: Vec<Task>) -> (Vec<u8>, Vec<u8>, Vec<Task>) {
-    let (mut bulk, mut control) = (Vec::new(), Vec::new());
+/// Reads blocks and makes proofs, up to a few hundred kilobytes. The frames go into `bulk`, whose memory is used again:
+/// fresh memory of that size has to be cleared by the system each time.
+fn answer(tasks: Vec<Task>, mut bulk: Vec<u8>) -> Answered {
+    bulk.clear();
+    let mut answered = Answered {
+        bulk,
+        ..Default::default()
+    };
     let mut tasks = tasks.into_iter();
-    for Task { channel, serve } in tasks.by_ref() {
-        let place = Place {
-            channel,
-            slot: serve.slot,
-        };
-        let request = serve.id;
-        match serve.feed.prove(&serve.request) {
-            Ok(Some(proof)) if proof.block.is_some() => {
-                frame::put_bulk(&mut bulk, place, &Data { request, proof });
-            }
-            Ok(Some(proof)) => {
-                let payload = frame::payload(&Data { request, proof });
-                control.extend(frame::control(place, Data::KIND, &payload));
-            }
-            outcome => {
-                if let Err(error) = outcome {
-                    tracing::warn!(%error, "a block that was asked for could not be read");
-                }
-                let reason = Reason::NotAvailable;
-                let payload = frame::payload(&NoData { request, reason });
-                control.extend(frame::control(place, NoData::KIND, &payload));
-            }
-        }
-        if bulk.len() >= WRITE {
+    for task in tasks.by_ref() {
+        answer_one(task, &mut answered);
+        if answered.bulk.len() >= WRITE {
             break;
         }
     }
-    (bulk, control, tasks.collect())
+    answered.rest = tasks.collect();
+    answered
+}
+
+fn answer_one(Task { channel, serve }: Task, out: &mut Answered) {
+    let place = Place {
+        channel,
+        slot: serve.slot,
+    };
+    let request = serve.id;
+    match serve.feed.prove(&serve.request) {
+        Ok(Some(proof)) if proof.block.is_some() => {
+            frame::put_bulk(&mut out.bulk, place, &Data { request, proof });
+        }
+        Ok(Some(proof)) => {
+            let payload = frame::payload(&Data { request, proof });
+            out.control
+                .extend(frame::control(place, Data::KIND, &payload));
+        }
+        outcome => {
+            if let Err(error) = outcome {
+                tracing::warn!(%error, "a block that was asked for could not be read");
+            }
+            let reason = Reason::NotAvailable;
+            let payload = frame::payload(&NoData { request, reason });
+            out.control
+                .extend(frame::control(place, NoData::KIND, &payload));
+        }
+    }
 }
 
 /// Accepts the peer's streams and reads them until the connection ends or one of them is broken.

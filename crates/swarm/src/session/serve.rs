@@ -125,15 +125,21 @@ impl ServeQueue {
     /// Some requests of one feed; waits until there are any.
     pub async fn next(&self) -> Vec<Task> {
         loop {
-            let (tasks, more) = lock(&self.waiting).take();
-            if more {
-                self.more.notify_one(); // other streams can help
-            }
+            let tasks = self.take();
             if !tasks.is_empty() {
                 return tasks;
             }
             self.more.notified().await;
         }
+    }
+
+    /// The same without waiting: none, if there are none now.
+    pub fn take(&self) -> Vec<Task> {
+        let (tasks, more) = lock(&self.waiting).take();
+        if more {
+            self.more.notify_one(); // other streams can help
+        }
+        tasks
     }
 }
 

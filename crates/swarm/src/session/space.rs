@@ -20,8 +20,8 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
 
-/// Jobs under way: one is checked while the one before is written and the one before that synced.
-const MAX_JOBS: usize = 3;
+/// Jobs under way: some are checked while those before them are written, and those before that synced together.
+const MAX_JOBS: usize = 8;
 /// Inputs taken before actions are looked at.
 const BURST: usize = 64;
 /// Requests beyond the queue's limit after which a peer is dropped.
@@ -75,7 +75,7 @@ pub(super) async fn run(
         around,
     };
     loop {
-        let deadline = driver.replication.deadline();
+        let deadline = driver.deadline();
         tokio::select! {
             biased;
             () = space.left.cancelled() => break,
@@ -114,6 +114,16 @@ async fn sleep_until(deadline: Option<Instant>) {
 }
 
 impl Driver {
+    /// When to look at the clock again.
+    fn deadline(&self) -> Option<Instant> {
+        let room = self.jobs.len() < MAX_JOBS;
+        let gathered = self.replication.gathering_until().filter(|_| room);
+        gathered
+            .into_iter()
+            .chain(self.replication.deadline())
+            .min()
+    }
+
     /// False when the set is gone.
     fn on_event(&mut self, event: Result<Event, RecvError>) -> bool {
         match event {
@@ -194,9 +204,15 @@ impl Driver {
         }
     }
 
+    fn gathers(&self, now: Instant) -> bool {
+        let until = self.replication.gathering_until();
+        until.is_some_and(|until| now < until)
+    }
+
     fn start_jobs(&mut self) {
-        while self.jobs.len() < MAX_JOBS {
-            let Some(job) = self.replication.next_job(Instant::now()) else {
+        let now = Instant::now();
+        while self.jobs.len() < MAX_JOBS && !self.gathers(now) {
+            let Some(job) = self.replication.next_job(now) else {
                 return;
             };
             self.jobs

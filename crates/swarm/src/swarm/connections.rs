@@ -1,11 +1,11 @@
 //! One connection to every device that shares a space with us: accepted or dialled, kept, dialled again.
 
-use super::dialler::{Dialler, Source};
+use super::dialler::{Dial, Dialler, Source};
 use super::facts::{Facts, lock};
 use crate::discovery::beacon::{Announced, Beacon, Sighting};
 use crate::discovery::packet::Announcement;
 use crate::session::{self, Context, Link};
-use crate::transport::{Connection, Hint};
+use crate::transport::Connection;
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
 use std::collections::{HashMap, HashSet};
@@ -131,8 +131,8 @@ impl Inner {
             let spaces = &self.context.spaces;
             let joined = |address: &Address| spaces.contains(address);
             let connected = |device: &PublicKey| lock(&self.links).contains_key(device);
-            for hint in self.dialler.take_due(Instant::now(), joined, connected) {
-                self.spawn(self.clone().dial_one(hint, permits.clone()));
+            for dial in self.dialler.take_due(Instant::now(), joined, connected) {
+                self.spawn(self.clone().dial_one(dial, permits.clone()));
             }
             let pause = async {
                 match self.dialler.next_due(joined) {
@@ -147,19 +147,27 @@ impl Inner {
         }
     }
 
-    async fn dial_one(self: Arc<Self>, hint: Hint, permits: Arc<Semaphore>) {
-        let Ok(_permit) = permits.acquire().await else {
-            return;
+    async fn dial_one(self: Arc<Self>, dial: Dial, permits: Arc<Semaphore>) {
+        let Dial { hint, needless } = dial;
+        let dialled = async {
+            let _permit = permits.acquire().await.ok()?;
+            Some(self.context.transport.dial(&hint).await)
         };
-        match self.context.transport.dial(&hint).await {
-            Ok(connection) => self.adopt(connection),
-            Err(cause) => {
+        let dialled = tokio::select! {
+            biased;
+            dialled = dialled => dialled,
+            () = needless.cancelled() => return,
+        };
+        match dialled {
+            Some(Ok(connection)) => self.adopt(connection),
+            Some(Err(cause)) => {
                 tracing::debug!(device = %hint.device, %cause, "not reached");
                 let connected = lock(&self.links).contains_key(&hint.device);
                 if !connected {
                     self.dialler.ended(&hint.device, false, Instant::now());
                 }
             }
+            None => {} // stopping
         }
     }
 
@@ -191,7 +199,8 @@ impl Inner {
         }
         links.insert(device, link.clone());
         drop(links);
-        self.dialler.connected(&device);
+        let ours_counts = self.context.transport.device() < device;
+        self.dialler.connected(&device, ours_counts, Instant::now());
         self.spawn(self.clone().run(link));
     }
 

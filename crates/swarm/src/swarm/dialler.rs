@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 /// Pause after a first failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -14,6 +15,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A beacon or another hint of a peer that just failed does not hurry us more often than this.
 const HURRY: Duration = Duration::from_secs(2);
+/// A dial that has gone on for longer goes to where nobody is: whoever is there answers at once.
+const FRESH: Duration = Duration::from_secs(1);
 /// Devices to dial per address.
 const MAX_PER_ADDRESS: usize = 64;
 /// Failures after which a device that only others told of is forgotten.
@@ -37,6 +40,13 @@ pub(super) struct Dialler {
     changed: Notify,
 }
 
+/// A dial to be made.
+pub(super) struct Dial {
+    pub hint: Hint,
+    /// Cancelled when the device is connected anyway.
+    pub needless: CancellationToken,
+}
+
 struct Target {
     hint: Hint,
     addresses: BTreeSet<Address>,
@@ -47,6 +57,8 @@ struct Target {
     kept: bool,
     /// Being dialled, or connected.
     busy: bool,
+    /// Of the newest dial.
+    needless: CancellationToken,
 }
 
 impl Dialler {
@@ -73,6 +85,7 @@ impl Dialler {
             failures: 0,
             kept: false,
             busy: false,
+            needless: CancellationToken::new(),
         });
         let news = target.addresses.insert(address)
             || hint
@@ -103,7 +116,7 @@ impl Dialler {
         now: Instant,
         joined: impl Fn(&Address) -> bool,
         connected: impl Fn(&PublicKey) -> bool,
-    ) -> Vec<Hint> {
+    ) -> Vec<Dial> {
         let mut due = Vec::new();
         for (device, target) in self.targets().iter_mut() {
             let ready = !target.busy && target.due <= now;
@@ -113,7 +126,11 @@ impl Dialler {
             target.busy = true;
             if !connected(device) {
                 target.tried = Some(now);
-                due.push(target.hint.clone());
+                target.needless = CancellationToken::new();
+                due.push(Dial {
+                    hint: target.hint.clone(),
+                    needless: target.needless.clone(),
+                });
             }
         }
         due
@@ -137,10 +154,16 @@ impl Dialler {
         self.changed.notify_one();
     }
 
-    /// A connection is there, whoever dialled.
-    pub fn connected(&self, device: &PublicKey) {
+    /// A connection is there, whoever dialled. A dial still under way is given up: at the device's old address nobody
+    /// answers, but the transport would send its next try to the new one, and a second handshake would follow for nothing.
+    /// Only a fresh dial that both sides would prefer (`ours_counts`) goes on: else each side could give up its own.
+    pub fn connected(&self, device: &PublicKey, ours_counts: bool, now: Instant) {
         if let Some(target) = self.targets().get_mut(device) {
             target.busy = true;
+            let fresh = target.tried.is_some_and(|tried| now < tried + FRESH);
+            if !(fresh && ours_counts) {
+                target.needless.cancel();
+            }
         }
     }
 
@@ -228,6 +251,22 @@ mod tests {
             dialler.introduce(HERE, hint(device), Source::Hearsay, now);
         }
         assert_eq!(due(&dialler, now), MAX_PER_ADDRESS);
+    }
+
+    #[test]
+    fn a_dial_to_an_old_address_is_given_up_once_the_device_is_connected() {
+        for (ours_counts, age, given_up) in [
+            (false, Duration::ZERO, true),
+            (true, Duration::ZERO, false),
+            (true, FRESH, true),
+        ] {
+            let (dialler, now) = (Dialler::default(), Instant::now());
+            dialler.introduce(HERE, hint(1), Source::Known, now);
+            let dials = dialler.take_due(now, |_| true, |_| false);
+            assert!(!dials[0].needless.is_cancelled());
+            dialler.connected(&hint(1).device, ours_counts, now + age);
+            assert_eq!(dials[0].needless.is_cancelled(), given_up);
+        }
     }
 
     #[test]
