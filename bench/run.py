@@ -139,6 +139,8 @@ def found(options, version):
         "restic": version(["restic", "version"]),
         "syncthing": version(["syncthing", "--version"]),
         "hyperdrive": hyperdrive,
+        "gocryptfs": version(["gocryptfs", "--version"]),
+        "ext4": version(["uname", "-r"]),
         "iroh": "the version in Cargo.lock",
     }
 

@@ -29,6 +29,16 @@ TITLES = {
     "idle_cpu": "CPU s/10 s",
     "import_peak": "import MiB",
     "sync_peak": "sync MiB",
+    "write": "write s",
+    "read": "cold read s",
+    "random_write": "4k write/s",
+    "random_read": "4k read/s",
+    "create": "create s",
+    "list": "ls -lR s",
+    "read_small": "read small s",
+    "remove": "rm -r s",
+    "untar": "tar x s",
+    "git_status": "git status s",
 }
 IN_MIB = {"peak", "idle", "import_peak", "sync_peak"}
 IN_MS = {"p50", "p99", "put"}

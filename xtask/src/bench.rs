@@ -11,6 +11,10 @@ pub fn run(words: &[String]) -> Result<(), String> {
         ("ip", "iproute2"),
         ("syncthing", "syncthing"),
         ("restic", "restic"),
+        ("gocryptfs", "gocryptfs"),
+        ("fusermount3", "fuse3"),
+        ("fio", "fio"),
+        ("git", "git"),
     ])?;
     for what in [
         ["-p", "cobox", "--bins"],

@@ -2,6 +2,7 @@
 
 use crate::api::{self, Api};
 use crate::config::{ConfigError, Home, Running};
+use crate::memory;
 use crate::mounts::Mounts;
 use axum::serve::ListenerExt;
 use cobox_space::shelf::{Shelf, ShelfOptions, SpaceError};
@@ -64,6 +65,7 @@ pub fn run(
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
+    runtime.spawn(memory::give_back_at_rest());
     let outcome = runtime.block_on(serve(home, options, ready));
     runtime.shutdown_timeout(GRACE);
     outcome

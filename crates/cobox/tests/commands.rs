@@ -4,7 +4,7 @@ mod common;
 
 use common::node::finish;
 use common::{Node, until};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -69,6 +69,29 @@ fn files_are_written_read_moved_and_removed() {
     assert_eq!(node.ok(&["ls", "box"]).trim(), "");
     let history = node.json(&["history", "box:a/b/uno.txt"]);
     assert!(history.as_array().unwrap().len() >= 2, "{history}");
+}
+
+#[test]
+fn a_local_file_is_put_whether_or_not_the_program_sees_the_same_one() {
+    let node = node_with_space();
+    let local = node.scratch("large");
+    let data: Vec<u8> = (0..3_000_000u32).flat_map(u32::to_le_bytes).collect();
+    fs::write(&local, &data).unwrap();
+    node.ok(&[Path::new("put"), Path::new("box:seen"), &local]);
+    assert_eq!(node.bytes(&["cat", "box:seen"], b""), data);
+    // Bytes that are no file of the machine are sent.
+    node.bytes(&["put", "box:sent", "/dev/stdin"], &data);
+    assert_eq!(node.bytes(&["cat", "box:sent"], b""), data);
+    // With another root the same path may name another file: that one must not be taken.
+    let name = json!({ "name": local.to_str().unwrap() });
+    let other = json!({ "file": name, "device": 1, "inode": 1 });
+    let (status, body) = node.call("POST", "/spaces/box/put?path=other", Some(&other));
+    assert_eq!(
+        (status, body["errors"][0]["code"].as_str()),
+        (409, Some("not_seen")),
+        "{body}"
+    );
+    assert_eq!(names(&node, "box"), ["seen", "sent"]);
 }
 
 #[test]

@@ -116,6 +116,18 @@ fn export_and_compare(node: &Node, space: &str, sources: &[PathBuf]) {
 }
 
 #[test]
+fn an_export_right_after_joining_has_everything() {
+    let (alice, bob) = (Node::named("Alice"), Node::named("Bob"));
+    create(&alice, "photos");
+    let sources = [alice.scratch("big.bin"), alice.scratch("odd")];
+    fs::write(&sources[0], Random::new(9).bytes(BIG)).unwrap();
+    tree::make_odd(&sources[1]);
+    import(&alice, "photos", &sources);
+    join(&alice, &bob, "photos", &alice);
+    export_and_compare(&bob, "photos", &sources);
+}
+
+#[test]
 fn everything_reaches_bob_through_a_replicator_while_alice_is_away() {
     let (mut alice, hub, mut bob) = (Node::named("Alice"), Node::started(), Node::named("Bob"));
     let sources = sources(&alice);

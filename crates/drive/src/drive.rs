@@ -1,5 +1,6 @@
 //! `Drive`: the verbs. Look up, read, write, move, remove, history, restore, conflicts.
 
+mod arrival;
 pub(crate) mod commit;
 pub(crate) mod compose;
 pub(crate) mod edit;

@@ -26,7 +26,7 @@ const TELL_EVERY: Duration = Duration::from_millis(100);
 
 impl Drive {
     /// Writes what is at `path` (a folder's children, or one file) into the existing or new local folder `dir`, as now
-    /// or as of `at_ms`. Never follows symlinks out of `dir`, never overwrites a different file (problem in the outcome).
+    /// or as of `at_ms`. Content that is still coming is written as it comes. Never follows symlinks out of `dir`, never overwrites a different file (problem in the outcome).
     pub fn export(
         &self,
         path: &DrivePath,
@@ -112,8 +112,11 @@ impl Job<'_> {
         Ok(())
     }
 
+    /// What is here comes first, then what is still on its way, in the order in which peers send it.
     fn folder(&mut self, path: &DrivePath, target: &Target) -> Result<(), DriveError> {
-        for entry in list_in(self.tree, path)? {
+        let mut entries = list_in(self.tree, path)?;
+        entries.sort_by_cached_key(|entry| self.drive.awaited(&entry.content));
+        for entry in entries {
             self.entry(&path.join(entry.name.clone()), &entry, target)?;
         }
         Ok(())
@@ -288,6 +291,7 @@ fn pieces(reader: &FileReader) -> impl Iterator<Item = Piece> {
     std::iter::from_fn(move || {
         let data = reader.next_data(at)?;
         let length = (data.end - data.start).min(PIECE as u64) as usize;
+        reader.await_arrival(data.start..data.start + length as u64);
         let mut buffer = vec![0; length];
         let read = reader.read_at(data.start, &mut buffer);
         at = data.start + length as u64;

@@ -71,14 +71,25 @@ impl FileReader {
 
     /// Are all bytes of a range on this machine?
     pub fn holds(&self, range: Range<u64>) -> bool {
+        self.runs_in(range).all(|run| self.blocks.holds(&run))
+    }
+
+    /// Waits while bytes come by themselves, in whatever order peers send them; see [`Blocks::await_arrival`].
+    pub(crate) fn await_arrival(&self, part: Range<u64>) {
+        self.runs_in(part)
+            .for_each(|run| self.blocks.await_arrival(&run));
+    }
+
+    /// What is stored of a range, as far as the file goes.
+    fn runs_in(&self, range: Range<u64>) -> impl Iterator<Item = Run> + '_ {
         let end = range.end.min(self.size);
         let first = self
             .extents
             .partition_point(|extent| extent.at + extent.length <= range.start);
-        let mut asked = self.extents[first..]
+        self.extents[first..]
             .iter()
-            .take_while(|extent| extent.at < end);
-        asked.all(|extent| self.is_here(extent, range.start..end))
+            .take_while(move |extent| extent.at < end)
+            .map(move |extent| asked(extent, &range))
     }
 
     /// Where this version's bytes are.
@@ -110,23 +121,21 @@ impl FileReader {
         Ok(data)
     }
 
-    /// Are the blocks here that part of an extent lies in?
-    fn is_here(&self, extent: &Extent, part: Range<u64>) -> bool {
-        let (from, to) = (
-            part.start.max(extent.at),
-            part.end.min(extent.at + extent.length),
-        );
-        match extent.run.codec {
-            Codec::Raw => {
-                let asked = extent.skip + (from - extent.at)..extent.skip + (to - extent.at);
-                self.blocks.holds(&run::slice(&extent.run, asked))
-            }
-            _ => self.blocks.holds(&extent.run),
-        }
-    }
-
     fn damaged(&self) -> DriveError {
         DriveError::Damaged(format!("the content of {}", self.what))
+    }
+}
+
+/// The run that part of an extent lies in: of raw ones just that part.
+fn asked(extent: &Extent, part: &Range<u64>) -> Run {
+    let from = part.start.max(extent.at);
+    let to = part.end.min(extent.at + extent.length);
+    match extent.run.codec {
+        Codec::Raw => {
+            let within = extent.skip + (from - extent.at)..extent.skip + (to - extent.at);
+            run::slice(&extent.run, within)
+        }
+        _ => extent.run.clone(),
     }
 }
 

@@ -5,6 +5,7 @@ mod common;
 use cobox_drive::drive::DriveError;
 use cobox_drive::import::Outcome;
 use cobox_drive::path::DrivePath;
+use cobox_feed::set::Event;
 use common::*;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -362,6 +363,30 @@ fn export_never_leaves_its_folder_and_never_overwrites() {
     );
     // Nothing half-written is left behind.
     assert_eq!(fs::read_dir(target.path()).expect("dir").count(), 3);
+}
+
+#[test]
+fn what_is_still_coming_is_exported_as_it_comes_and_asked_for_by_nobody() {
+    let space = Space::new();
+    let (alice, bob) = (Peer::new(&space, 1), Peer::new(&space, 2));
+    let (large, small) = (noise(12 << 20, 1), noise(5000, 2));
+    write(&alice.drive, "large", &large);
+    write(&alice.drive, "a small one that was written later", &small);
+    bob.pull(&alice, false);
+    assert!(bob.drive.has_whole_tree());
+    let mut events = bob.set.subscribe();
+    let out = TempDir::new().expect("a folder");
+    let outcome = std::thread::scope(|scope| {
+        let exporting = scope.spawn(|| export(&bob, "", out.path()));
+        bob.pull(&alice, true);
+        exporting.join().expect("no panic")
+    });
+    assert!(outcome.problems.is_empty(), "{outcome:?}");
+    assert_eq!(fs::read(out.path().join("large")).expect("a file"), large);
+    assert_eq!(outcome.done.bytes, (large.len() + small.len()) as u64);
+    while let Ok(event) = events.try_recv() {
+        assert!(!matches!(event, Event::Wanted), "it would have come anyway");
+    }
 }
 
 #[test]

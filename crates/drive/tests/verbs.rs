@@ -7,6 +7,7 @@ use cobox_drive::handle::WriteOptions;
 use cobox_drive::record::{Kind, Time};
 use common::*;
 use proptest::prelude::*;
+use std::io::Read as _;
 
 #[test]
 fn files_are_written_and_read_back() {
@@ -44,6 +45,29 @@ fn files_are_written_and_read_back() {
         reader.read_at(text.len() as u64, &mut middle).expect("end"),
         0
     );
+}
+
+#[test]
+fn a_source_that_breaks_in_the_middle_writes_nothing() {
+    let peer = Peer::new(&Space::new(), 1);
+    let kept = noise(3 << 20, 1);
+    write(&peer.drive, "file", &kept);
+    for length in [10, 40 << 20] {
+        let mut source = std::io::repeat(7).take(length).chain(Broken);
+        let written = peer
+            .drive
+            .write_file(&path("file"), &mut source, WriteOptions::default());
+        assert!(matches!(written, Err(DriveError::Source(_))), "{written:?}");
+    }
+    assert_eq!(read(&peer.drive, &path("file")), kept);
+}
+
+struct Broken;
+
+impl std::io::Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::ConnectionReset.into())
+    }
 }
 
 #[test]

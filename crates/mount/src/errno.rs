@@ -19,7 +19,7 @@ pub(crate) fn of(error: DriveError) -> Errno {
         DriveError::IsAFolder(_) => Errno::EISDIR,
         DriveError::NotEmpty(_) => Errno::ENOTEMPTY,
         DriveError::Root => Errno::EBUSY,
-        DriveError::ReadOnly => Errno::EROFS,
+        DriveError::ReadOnly | DriveError::Record(RecordError::TooNew(_)) => Errno::EROFS,
         DriveError::ConflictCopy(_) => Errno::EACCES,
         DriveError::NoXattr => Errno::ENODATA,
         DriveError::TooLarge(_) => Errno::EFBIG,
@@ -27,6 +27,8 @@ pub(crate) fn of(error: DriveError) -> Errno {
         DriveError::Record(RecordError::TooLarge(_)) => Errno::ENOSPC,
         DriveError::Store(StoreError::DiskFull) => Errno::ENOSPC,
         DriveError::Cancelled => Errno::EINTR,
+        // Expected while peers are away, and told page by page.
+        DriveError::NotHere(_) => Errno::EIO,
         other => {
             tracing::warn!("a program on a mounted space got an I/O error: {other}");
             Errno::EIO

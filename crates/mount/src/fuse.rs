@@ -1,12 +1,14 @@
 //! What the kernel asks about a mounted space, and the answers: of the overlay, or of `hidden`.
 //!
 //! Here: what all share. `requests` is the list of requests; `names`, `details`, `content` and `folders` hold the
-//! families. Numbers with the top bit set, and all numbers of a space as it was, belong to `hidden`.
+//! families. Numbers with the top bit set belong to `hidden` or `special`, all numbers of a space as it was to `hidden`.
 
 mod content;
 mod details;
 mod folders;
+mod missed;
 mod names;
+mod places;
 mod requests;
 mod table;
 
@@ -16,12 +18,14 @@ use crate::attr::{NOTHING, file_type, system_time};
 use crate::errno::{self, Answer};
 use crate::hidden::{self, Hidden};
 use crate::local::Local;
+use crate::special::{Special, is_special};
 use cobox_drive::drive::Picture;
 use cobox_drive::overlay::{FileId, Overlay, Stat};
 use cobox_drive::path::Name;
 use content::Open;
 use folders::Listing;
 use fuser::{Errno, FileAttr, Generation, INodeNo, Notifier};
+use missed::Missed;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -49,8 +53,10 @@ pub(crate) struct Files {
     overlay: Option<Arc<Overlay>>,
     hidden: Hidden,
     local: Local,
+    special: Special,
     open: Table<Open>,
     listed: Table<Listing>,
+    missed: Missed,
     /// For what the kernel holds and has to write to us first. Empty until it is mounted.
     kernel: OnceLock<Notifier>,
     disk: PathBuf,
@@ -71,8 +77,10 @@ impl Files {
             overlay,
             hidden,
             local: Local::default(),
+            special: Special::default(),
             open: Table::default(),
             listed: Table::default(),
+            missed: Missed::default(),
             kernel: OnceLock::new(),
             disk,
             uid: rustix::process::geteuid().as_raw(),
@@ -90,6 +98,7 @@ impl Files {
     fn attr(&self, stat: &Stat) -> FileAttr {
         let local = self.local.get(stat.id.0);
         let mtime = system_time(stat.mtime);
+        let mtime = local.mtime.map_or(mtime, |local| local.max(mtime));
         let ctime = system_time(stat.ctime);
         FileAttr {
             ino: INodeNo(stat.id.0),
@@ -108,10 +117,10 @@ impl Files {
         }
     }
 
-    /// The overlay, for a number that is not hidden.
+    /// The overlay, for a number of the space's own.
     fn live(&self, ino: INodeNo) -> Answer<&Arc<Overlay>> {
         match &self.overlay {
-            Some(overlay) if !hidden::is_hidden(ino.0) => Ok(overlay),
+            Some(overlay) if !hidden::is_hidden(ino.0) && !is_special(ino.0) => Ok(overlay),
             _ => Err(Errno::EROFS),
         }
     }

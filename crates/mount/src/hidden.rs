@@ -142,13 +142,14 @@ impl Hidden {
             Thing::About(_) | Thing::Conflict(_) => return Err(Errno::ENOTDIR),
         };
         let attr = self.attr(&thing)?;
-        let ino = INodeNo(self.numbers.keep(parent, name, thing));
+        let ino = INodeNo(self.numbers.keep((parent, name), thing, attr.size));
         Ok(FileAttr { ino, ..attr })
     }
 
     /// Counts one reference to an entry of a list. Also says how long its attributes may be trusted.
     pub fn keep(&self, parent: u64, shown: &Shown) -> (FileAttr, Duration) {
-        let number = self.numbers.keep(parent, &shown.name, shown.thing.clone());
+        let at = (parent, &shown.name[..]);
+        let number = self.numbers.keep(at, shown.thing.clone(), shown.attr.size);
         let attr = FileAttr {
             ino: INodeNo(number),
             ..shown.attr

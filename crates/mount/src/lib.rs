@@ -10,6 +10,7 @@ mod fuse;
 mod hidden;
 mod local;
 mod mount;
+mod special;
 pub mod webdav;
 
 pub use mount::{Mount, MountError, Options, Unmounted, clear_stale};

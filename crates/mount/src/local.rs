@@ -14,6 +14,8 @@ pub(crate) struct Details {
     pub uid: Option<u32>,
     pub gid: Option<u32>,
     pub atime: Option<SystemTime>,
+    /// of a folder, when names in it changed that a space does not keep
+    pub mtime: Option<SystemTime>,
     pub ctime: Option<SystemTime>,
 }
 

@@ -1,6 +1,7 @@
 //! Calls about what is inside a space: listing, reading, writing, moving, history, conflicts.
 
 use crate::api::types::*;
+use crate::api::upload::Upload;
 use crate::api::{Api, ApiError, Body, Segment, blocking, bytes_in_url, shapes, time};
 use axum::Json;
 use axum::body::Body as HttpBody;
@@ -14,12 +15,10 @@ use cobox_drive::path::DrivePath;
 use cobox_drive::record::Kind;
 use cobox_drive::version::Dot;
 use cobox_space::shelf::SpaceError;
-use futures_util::TryStreamExt;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use tokio_util::io::{StreamReader, SyncIoBridge};
 
 type Answer<T> = Result<Json<T>, ApiError>;
 
@@ -160,15 +159,10 @@ pub async fn write(
     body: HttpBody,
 ) -> Result<(StatusCode, Json<EntryJson>), ApiError> {
     let path = path_in(query.as_deref())?;
-    let parents = flag(query.as_deref(), "parents");
-    let stream = body.into_data_stream().map_err(io::Error::other);
-    let mut source = SyncIoBridge::new(StreamReader::new(stream));
+    let options = options_in(query.as_deref());
+    let mut source = Upload::of(body);
     let entry = blocking(move || {
         let space = api.shelf.space(&space)?;
-        let options = WriteOptions {
-            parents,
-            ..WriteOptions::default()
-        };
         let written = space.drive().write_file(&path, &mut source, options);
         if written.is_err() {
             // Whoever is still sending would not hear the answer.
@@ -325,7 +319,16 @@ fn dot(text: &str) -> Result<Dot, ApiError> {
     text.trim().parse().map_err(wrong)
 }
 
-fn path_in(query: Option<&str>) -> Result<DrivePath, ApiError> {
+/// How a file is to be written.
+pub(super) fn options_in(query: Option<&str>) -> WriteOptions {
+    WriteOptions {
+        parents: flag(query, "parents"),
+        ..WriteOptions::default()
+    }
+}
+
+/// The path in the space that a call is about.
+pub(super) fn path_in(query: Option<&str>) -> Result<DrivePath, ApiError> {
     parse(&bytes_in_url::parameter(query, "path").unwrap_or_default())
 }
 

@@ -49,9 +49,16 @@ pub async fn export(
         .as_deref()
         .map(|text| files::moment("at", text))
         .transpose()?;
-    let drive = drive_of(api, space).await?;
+    let space = blocking(move || api.shelf.space(&space)).await?;
     Ok(job(move |progress, cancel| {
-        drive.export(&path, &dir, at, progress, cancel)
+        let missing = space.await_tree(|| {
+            progress(Progress::default());
+            cancel.load(Ordering::Relaxed)
+        });
+        let mut outcome = space.drive().export(&path, &dir, at, progress, cancel)?;
+        let missing = missing.map(|reason| (dir, format!("it is not complete: {reason}")));
+        outcome.problems.extend(missing);
+        Ok(outcome)
     }))
 }
 
@@ -59,7 +66,8 @@ async fn drive_of(api: Arc<Api>, space: String) -> Result<Arc<Drive>, ApiError> 
     blocking(move || Ok::<_, SpaceError>(api.shelf.space(&space)?.drive().clone())).await
 }
 
-fn local(path: &NameBytes) -> Result<PathBuf, ApiError> {
+/// A path on this machine.
+pub(super) fn local(path: &NameBytes) -> Result<PathBuf, ApiError> {
     let path = PathBuf::from(OsString::from_vec(path.bytes()));
     if path.is_absolute() {
         return Ok(path);

@@ -8,11 +8,13 @@ mod events;
 mod files;
 mod guard;
 mod jobs;
+mod local;
 mod mounts;
 mod shapes;
 mod spaces;
 pub mod time;
 pub mod types;
+mod upload;
 mod web;
 
 pub use error::ApiError;
@@ -80,6 +82,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/spaces/{space}/restore", post(files::restore))
         .route("/spaces/{space}/conflicts", get(files::conflicts))
         .route("/spaces/{space}/resolve", post(files::resolve))
+        .route("/spaces/{space}/put", post(local::put))
         .route("/spaces/{space}/import", post(jobs::import))
         .route("/spaces/{space}/export", post(jobs::export))
         .layer(DefaultBodyLimit::max(MAX_JSON));

@@ -398,6 +398,17 @@ pub struct ImportJson {
     pub to: NameBytes,
 }
 
+/// A file on this machine to put into a space: which one, so that nobody takes another for it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LocalFileJson {
+    /// absolute path
+    pub file: NameBytes,
+    /// device number
+    pub device: u64,
+    /// inode number
+    pub inode: u64,
+}
+
 /// What to export.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ExportJson {

@@ -6,12 +6,13 @@ use crate::api::types::*;
 use crate::cli::args::Files;
 use crate::cli::output::{Output, bytes, count, printable, table};
 use crate::cli::{CliError, Done};
-use crate::client::{Client, in_space};
+use crate::client::{Client, ClientError, in_space};
 use serde_json::json;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use ureq::http::Method;
 
@@ -195,11 +196,10 @@ fn put(
     file: Option<&Path>,
     output: &Output,
 ) -> Result<(), CliError> {
-    let source: Box<dyn Read> = match file.filter(|path| path.as_os_str() != "-") {
-        Some(path) => Box::new(File::open(path).map_err(|e| local(path, e))?),
-        None => Box::new(io::stdin()),
+    let entry = match file.filter(|path| path.as_os_str() != "-") {
+        Some(path) => put_file(client, place, path)?,
+        None => client.upload(&place.call("/files"), io::stdin())?,
     };
-    let entry: EntryJson = client.upload(&place.call("/files"), source)?;
     output.result(&entry, |entry| {
         format!(
             "Wrote {} ({}).",
@@ -208,6 +208,24 @@ fn put(
         )
     });
     Ok(())
+}
+
+/// The running program reads the file itself if it sees the same one; else its bytes are sent.
+fn put_file(client: &Client, place: &Place, path: &Path) -> Result<EntryJson, CliError> {
+    let file = File::open(path).map_err(|e| local(path, e))?;
+    let metadata = file.metadata().map_err(|e| local(path, e))?;
+    if metadata.is_file() {
+        let request = LocalFileJson {
+            file: absolute(path)?,
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        };
+        match client.call(Method::POST, &place.call("/put"), &request) {
+            Err(ClientError::Refused(error)) if error.code == "not_seen" => {}
+            done => return Ok(done?),
+        }
+    }
+    Ok(client.upload(&place.call("/files"), file)?)
 }
 
 fn get(

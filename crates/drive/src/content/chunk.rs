@@ -17,6 +17,7 @@ const BUFFER: usize = 4 << 20;
 pub struct Chunker<R> {
     source: R,
     buffer: Bytes,
+    pool: Pool,
     ended: bool,
 }
 
@@ -26,6 +27,7 @@ impl<R: Read> Chunker<R> {
         Self {
             source,
             buffer: Bytes::new(),
+            pool: Pool::default(),
             ended: false,
         }
     }
@@ -43,14 +45,50 @@ impl<R: Read> Chunker<R> {
     }
 
     fn refill(&mut self) -> Result<()> {
-        let mut buffer = Vec::with_capacity(BUFFER);
-        buffer.extend_from_slice(&self.buffer);
-        let room = (BUFFER - buffer.len()) as u64;
-        let read = fill(&mut self.source, &mut buffer, room)?;
-        self.ended = read < room;
-        self.buffer = buffer.into();
+        let mut buffer = self.pool.take();
+        let (rest, room) = buffer.split_at_mut(self.buffer.len());
+        rest.copy_from_slice(&self.buffer);
+        let read = read_full(&mut self.source, room)?;
+        self.ended = read < room.len();
+        let length = rest.len() + read;
+        self.buffer = self.pool.lend(buffer).slice(..length);
         Ok(())
     }
+}
+
+/// Buffers that were handed out in chunks and are used again once all of their chunks are gone: to map, clear and
+/// unmap fresh memory costs as much as to cut it.
+#[derive(Default)]
+struct Pool(Vec<Bytes>);
+
+impl Pool {
+    /// A buffer of `BUFFER` bytes, whatever is in it.
+    fn take(&mut self) -> Vec<u8> {
+        match self.0.iter().position(Bytes::is_unique) {
+            Some(free) => self.0.swap_remove(free).into(),
+            None => vec![0; BUFFER],
+        }
+    }
+
+    fn lend(&mut self, buffer: Vec<u8>) -> Bytes {
+        let lent = Bytes::from(buffer);
+        self.0.push(lent.clone());
+        lent
+    }
+}
+
+/// Reads until the buffer is full; fewer bytes only at the source's end.
+fn read_full(source: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match source.read(&mut buffer[done..]) {
+            Ok(0) => break,
+            Ok(read) => done += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
 }
 
 /// Appends up to `limit` bytes; fewer only at the source's end.

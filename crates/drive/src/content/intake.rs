@@ -2,12 +2,12 @@
 //!
 //! Runs are only known when the commit's blocks are placed; until then a file is a [`Layout`].
 
-use super::chunk::{self, Chunker};
+use super::chunk::Chunker;
 use super::dedup::{Dedup, Hash, HashKey};
 pub use super::layout::Layout;
 use super::layout::{New, Part};
 use super::pack::{Packer, StretchId};
-use super::{LARGE, compress, run};
+use super::{compress, run};
 use crate::record::{Codec, Run};
 use crate::version::WriterTag;
 use bytes::Bytes;
@@ -24,7 +24,7 @@ pub struct Small {
 }
 
 impl Small {
-    /// Hashes and tries to compress a file of less than [`LARGE`] bytes.
+    /// Hashes and tries to compress a file of less than [`LARGE`](super::LARGE) bytes.
     pub fn new(data: Vec<u8>, key: &HashKey) -> Self {
         Self {
             packed: compress::compress(&data),
@@ -96,30 +96,6 @@ impl Intake {
     /// Key under which chunks are hashed.
     pub fn hash_key(&self) -> &HashKey {
         self.dedup.key()
-    }
-
-    /// Takes a whole stream: small files in one piece, large ones chunk by chunk. `on_chunk` is called after each
-    /// chunk, so that full blocks can be taken ahead; an error of it ends the taking.
-    pub fn stream<E: From<std::io::Error>>(
-        &mut self,
-        source: &mut dyn Read,
-        older: Option<Box<dyn Older>>,
-        mut on_chunk: impl FnMut(&mut Self, u64) -> Result<(), E>,
-    ) -> Result<Layout, E> {
-        let mut start = Vec::new();
-        chunk::fill(&mut &mut *source, &mut start, LARGE)?;
-        if (start.len() as u64) < LARGE {
-            let small = Small::new(start, self.hash_key());
-            return Ok(self.small(&small));
-        }
-        let mut chunker = Chunker::new(std::io::Cursor::new(start).chain(source));
-        self.begin(older);
-        while let Some(bytes) = chunker.next_chunk()? {
-            let hash = self.hash_key().hash(&bytes);
-            self.chunk(&bytes, hash);
-            on_chunk(self, bytes.len() as u64)?;
-        }
-        Ok(self.end())
     }
 
     /// A file whose runs are known.

@@ -10,6 +10,7 @@ mod layout;
 pub mod pack;
 pub mod read;
 pub mod run;
+mod stream;
 
 /// Bytes of a full content block's plaintext. Offsets into a run are arithmetic over this size.
 pub const BLOCK: usize = 64 << 10;

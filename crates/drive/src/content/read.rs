@@ -9,6 +9,7 @@ use cobox_feed::manifest::FeedKey;
 use cobox_feed::set::{Event, FeedSet};
 use cobox_keys::access::ReadKey;
 use cobox_keys::cipher::BlockKey;
+use cobox_keys::derive::FeedKind;
 use std::collections::HashMap;
 use std::future::Future;
 use std::ops::Range;
@@ -27,6 +28,9 @@ const AHEAD: u64 = 16;
 const CACHED: usize = 64;
 /// How long a read waits for peers, unless told otherwise.
 const WAIT_MS: u64 = 30_000;
+
+/// How long nothing may come before blocks that are expected are asked for one by one.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// Finds the content feed that a writer's accepted claim names.
 pub type FindFeed = Box<dyn Fn(WriterTag) -> Option<FeedKey> + Send + Sync>;
@@ -79,6 +83,38 @@ impl Blocks {
             return false;
         };
         blocks.end <= source.feed.length() && source.feed.missing(blocks).is_empty()
+    }
+
+    /// Waits while a run's blocks come by themselves: peers send a feed from its beginning to its end, and asking for some
+    /// of it first makes all of it slower. Ends when they are here, or when no content came for a moment.
+    pub fn await_arrival(&self, run: &Run) {
+        if self.holds(run) {
+            return;
+        }
+        let mut events = self.set.subscribe();
+        let mut deadline = Instant::now() + QUIET;
+        while !self.holds(run) {
+            match next_event(
+                &mut events,
+                deadline.saturating_duration_since(Instant::now()),
+            ) {
+                Some(event) if self.is_arrival(&event) => deadline = Instant::now() + QUIET,
+                Some(_) => {}
+                None => return,
+            }
+        }
+    }
+
+    /// Content of somebody else? (What events were missed are likely to have been.)
+    fn is_arrival(&self, event: &Result<Event, RecvError>) -> bool {
+        match event {
+            Ok(Event::Appended { feed, blocks, .. }) if !blocks.is_empty() => {
+                let feed = self.set.feed(feed);
+                feed.is_some_and(|feed| feed.kind() == FeedKind::Content as u8 && !feed.is_own())
+            }
+            Ok(_) => false,
+            Err(_) => true,
+        }
     }
 
     /// Fills `out` with the bytes of a raw run from `skip` on, or with a hole's zeros. `what` names the file in errors.
@@ -223,7 +259,7 @@ impl Blocks {
             let left = deadline.map_or(Duration::from_secs(3600), |d| {
                 d.saturating_duration_since(Instant::now())
             });
-            if left.is_zero() || !next_event(&mut events, left) {
+            if left.is_zero() || next_event(&mut events, left).is_none() {
                 return Err(DriveError::NotHere(what.to_owned()));
             }
         }
@@ -256,21 +292,21 @@ impl Wake for Unpark {
     }
 }
 
-/// Waits for the next event on a plain thread. False: time is up, or the set is closed.
-fn next_event(events: &mut Receiver<Event>, timeout: Duration) -> bool {
+/// Waits for the next event (or news of missed ones) on a plain thread. None: time is up, or the set is closed.
+fn next_event(events: &mut Receiver<Event>, timeout: Duration) -> Option<Result<Event, RecvError>> {
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = Context::from_waker(&waker);
     let mut next = pin!(events.recv());
     let deadline = Instant::now() + timeout;
     loop {
         match next.as_mut().poll(&mut context) {
-            Poll::Ready(Ok(_) | Err(RecvError::Lagged(_))) => return true,
-            Poll::Ready(Err(RecvError::Closed)) => return false,
+            Poll::Ready(Err(RecvError::Closed)) => return None,
+            Poll::Ready(event) => return Some(event),
             Poll::Pending => {}
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return false;
+            return None;
         }
         std::thread::park_timeout(left);
     }

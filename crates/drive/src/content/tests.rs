@@ -386,6 +386,24 @@ fn cut_points_do_not_depend_on_how_the_bytes_arrive() {
 }
 
 #[test]
+fn chunks_that_somebody_holds_are_not_overwritten_by_the_next_ones() {
+    let data = noise(24 << 20, 5);
+    let mut chunker = Chunker::new(data.as_slice());
+    let (mut held, mut at, mut number) = (Vec::new(), 0, 0);
+    while let Some(chunk) = chunker.next_chunk().expect("memory does not fail") {
+        number += 1;
+        at += chunk.len();
+        if number % 7 == 0 {
+            held.push((at - chunk.len(), chunk));
+        }
+    }
+    assert_eq!(at, data.len());
+    for (at, chunk) in held {
+        assert_eq!(chunk, data[at..at + chunk.len()]);
+    }
+}
+
+#[test]
 fn compression_is_used_where_it_saves_an_eighth() {
     let text = b"all work and no play ".repeat(400);
     let packed = compress::compress(&text).expect("text shrinks");

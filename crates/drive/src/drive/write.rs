@@ -37,7 +37,7 @@ impl Drive {
     pub fn write_file(
         &self,
         path: &DrivePath,
-        source: &mut dyn Read,
+        source: &mut (dyn Read + Send),
         options: WriteOptions,
     ) -> Result<Entry, DriveError> {
         // The bytes may come slowly, so they are taken in without the lock; the target is looked at before and after.
@@ -49,7 +49,7 @@ impl Drive {
             older = self.older(&mut intake, &Tree(&rows), entry, path)?;
         }
         drop(rows);
-        let layout = intake.stream(source, older, |intake, _| self.writer()?.ahead(intake))?;
+        let layout = intake.stream(source, older, |intake| self.writer()?.ahead(intake))?;
         let mut work = self.work()?;
         let current = writable(&work.tree(), path, &options)?;
         let mtime = options.mtime.unwrap_or_else(now);
@@ -329,7 +329,7 @@ impl Drive {
                 return Ok((content, None));
             }
             Some(runs) => intake.known(runs),
-            None => intake.stream(&mut handle::Stream::new(&reader), None, |_, _| {
+            None => intake.stream(&mut handle::Stream::new(&reader), None, |_| {
                 Ok::<_, DriveError>(())
             })?,
         };

@@ -2,9 +2,9 @@
 
 pub(super) use super::plan::Which;
 
-use super::file::Body;
+use super::file::{Body, Shared};
 use super::plan::{Plan, Planned};
-use super::state::Doomed;
+use super::state::{Doomed, File};
 use super::{FileId, Overlay, lock};
 use crate::drive::commit::DraftId;
 use crate::drive::compose::Form;
@@ -250,27 +250,12 @@ impl Overlay {
         }
         let mut state = self.state();
         for (file, at) in files.into_iter().zip(at) {
-            let has_content = records[*at].content.is_some();
-            if let Some(now) = state.file_mut(file.id).filter(|now| now.node == file.node) {
-                now.born = true;
-                now.fresh &= !has_content;
-                if has_content {
-                    now.told = Some(dot);
-                }
-                if now.stamp == file.stamp {
-                    now.pending = Default::default();
-                }
-                if now
-                    .shared
-                    .as_ref()
-                    .is_some_and(|shared| !shared.is_open() && !shared.is_changed())
-                {
-                    now.shared = None;
-                }
-            } else if let Some(now) = state.file(file.id).filter(|now| now.orphan && !file.born) {
+            let same = |now: &&mut File| now.node == file.node && !now.orphan;
+            match state.file_mut(file.id).filter(same) {
+                Some(now) => settled(now, &file, dot, records[*at].content.is_some()),
                 // It lost its name while it was being committed.
-                let kind = now.kind;
-                state.doom(file.node, kind);
+                None if !file.born => state.doom(file.node, file.kind),
+                None => {}
             }
         }
         outcome
@@ -315,6 +300,22 @@ impl Overlay {
         let mut state = self.state();
         self.orphan(&mut state, id);
         Ok(())
+    }
+}
+
+/// A file after its commit.
+fn settled(now: &mut File, then: &Planned, dot: Dot, has_content: bool) {
+    now.born = true;
+    now.fresh &= !has_content;
+    if has_content {
+        now.told = Some(dot);
+    }
+    if now.stamp == then.stamp {
+        now.pending = Default::default();
+    }
+    let is_idle = |shared: &Shared| !shared.is_open() && !shared.is_changed();
+    if now.shared.as_deref().is_some_and(is_idle) {
+        now.shared = None;
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) struct Plan {
 pub(super) struct Planned {
     pub id: FileId,
     pub node: NodeId,
-    kind: Kind,
+    pub kind: Kind,
     pub born: bool,
     pub fresh: bool,
     told: Option<Dot>,

@@ -5,7 +5,7 @@ use super::commit::Which;
 use super::file::gone;
 use super::look::Picture;
 use super::state::{File, State};
-use super::{FileId, Overlay, Replace};
+use super::{FileId, Overlay, Replace, lock};
 use crate::drive::now;
 use crate::error::DriveError;
 use crate::path::Name;
@@ -22,17 +22,39 @@ struct Move<'a> {
     target: Option<FileId>,
 }
 
+/// Would bytes that are not committed have to pass from node to node? Those of an open file stay with its node.
+fn is_unwritten(state: &State, source: FileId, target: FileId) -> bool {
+    let is_born = |id| state.file(id).is_some_and(|file| file.born);
+    let is_open = |file: &File| file.shared.as_ref().is_some_and(|shared| shared.is_open());
+    let is_unwritten = |file: &File| file.born && file.is_pending() && !is_open(file);
+    source != target && is_born(target) && state.file(source).is_some_and(is_unwritten)
+}
+
 impl Overlay {
     /// Moves or renames.
     pub fn rename(&self, from: At<'_>, to: At<'_>, replace: Replace) -> Result<(), DriveError> {
         self.check_writable()?;
-        if let Some(target) = self.peek(to)?.filter(|_| replace == Replace::Allowed) {
-            self.prepare(from, target)?;
-        }
-        let mut state = self.state();
-        let picture = self.picture()?;
-        let Some(what) = self.look_up(&mut state, &picture, from, to)? else {
-            return Ok(());
+        let (mut state, picture, what, _one) = loop {
+            let target = self.peek(to)?.filter(|_| replace == Replace::Allowed);
+            if let Some(target) = target {
+                self.prepare(from, target)?;
+            }
+            // A file that is being committed under one node cannot become the next version of another.
+            let one = target.map(|_| lock(&self.committing));
+            let mut state = self.state();
+            let picture = self.picture()?;
+            let Some(what) = self.look_up(&mut state, &picture, from, to)? else {
+                return Ok(());
+            };
+            let is_prepared = match (what.target, replace) {
+                (Some(target), Replace::Allowed) => {
+                    one.is_some() && !is_unwritten(&state, what.source, target)
+                }
+                _ => true,
+            };
+            if is_prepared {
+                break (state, picture, what, one);
+            }
         };
         match (what.target, replace) {
             (Some(_), Replace::Refused) => return Err(DriveError::Exists(to.1.to_string())),
@@ -69,10 +91,8 @@ impl Overlay {
         };
         let (unwritten, copy) = {
             let state = self.state();
-            let born = |id| state.file(id).is_some_and(|file| file.born);
-            let unwritten = state.file(source).is_some_and(|file| file.is_pending());
             let copy = state.file(target).and_then(|file| file.copy);
-            (born(source) && born(target) && unwritten, copy)
+            (is_unwritten(&state, source, target), copy)
         };
         if let Some(loser) = copy {
             return self.dismiss(target, loser);

@@ -11,6 +11,7 @@ use fuser::{
 };
 use std::cell::RefCell;
 use std::ffi::OsStr;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What the kernel has open.
@@ -35,24 +36,28 @@ impl Open {
         }
     }
 
-    /// May reading take long? Of what is put together it is not known beforehand.
-    pub fn is_slow(&self, offset: u64, size: u32) -> bool {
+    /// Can these bytes be read without waiting for a peer?
+    pub fn is_here(&self, range: Range<u64>) -> bool {
         match self {
-            Self::File { file, .. } => !file.is_here(offset..offset.saturating_add(size.into())),
-            Self::Still(Still::Old(_)) => true,
-            Self::Still(Still::Text(_)) => false,
+            Self::File { file, .. } => file.is_here(range),
+            Self::Still(Still::Old(reader)) => reader.holds(range),
+            Self::Still(Still::Text(_)) => true,
         }
     }
 
-    /// Answers with up to `size` bytes.
-    pub fn read(&self, offset: u64, size: u32, reply: ReplyData) {
+    /// Reads and answers; what goes wrong is told before that.
+    pub fn read(&self, range: &Range<u64>, reply: ReplyData, failed: impl FnOnce(&DriveError)) {
+        let size = (range.end - range.start) as usize;
         BUFFER.with_borrow_mut(|buffer| {
-            if buffer.len() < size as usize {
-                buffer.resize(size as usize, 0);
+            if buffer.len() < size {
+                buffer.resize(size, 0);
             }
-            match self.read_into(offset, &mut buffer[..size as usize]) {
+            match self.read_into(range.start, &mut buffer[..size]) {
                 Ok(length) => reply.data(&buffer[..length]),
-                Err(error) => reply.error(errno::of(error)),
+                Err(error) => {
+                    failed(&error);
+                    reply.error(errno::of(error));
+                }
             }
         });
     }
@@ -86,6 +91,19 @@ impl Files {
             Still::Old(_) => FopenFlags::FOPEN_KEEP_CACHE,
         };
         Ok((self.open.put(Open::Still(still)), keep))
+    }
+
+    /// Reads what is not here: waits for peers, so not on a thread that answers the kernel.
+    pub(super) fn read_far(&self, ino: INodeNo, open: &Open, range: Range<u64>, reply: ReplyData) {
+        if !open.is_here(range.clone()) && self.missed.was(ino.0, &range) {
+            return reply.error(Errno::EIO);
+        }
+        // Noted before it is answered: the kernel asks again at once.
+        open.read(&range, reply, |error| {
+            if let DriveError::NotHere(_) = error {
+                self.missed.put(ino.0, range.clone());
+            }
+        });
     }
 
     pub(super) fn create(

@@ -3,6 +3,7 @@
 use super::{Files, id};
 use crate::attr::{sent_time, system_time};
 use crate::errno::{self, Answer};
+use crate::special::is_special;
 use cobox_drive::overlay::{FileId, Must, Set as Change, Stat};
 use cobox_drive::record::Kind;
 use fuser::{Errno, FileAttr, FileHandle, INodeNo, ReplyStatfs, ReplyXattr, TimeOrNow};
@@ -29,6 +30,9 @@ impl Files {
         if self.is_hidden(ino) {
             return self.hidden.details(ino.0);
         }
+        if is_special(ino.0) {
+            return self.special.attr(ino);
+        }
         let stat = self.live(ino)?.stat(id(ino)).map_err(errno::of)?;
         Ok(self.attr(&stat))
     }
@@ -40,12 +44,22 @@ impl Files {
         set: Set,
         fh: Option<FileHandle>,
     ) -> Answer<FileAttr> {
-        let overlay = self.live(ino)?;
         let now = SystemTime::now();
         let time = |time| match time {
             TimeOrNow::SpecificTime(time) => sent_time(time),
             TimeOrNow::Now => sent_time(now),
         };
+        if is_special(ino.0) {
+            let time = |set: TimeOrNow| system_time(time(set));
+            return self.special.change(ino, |attr| {
+                attr.perm = set.mode.map_or(attr.perm, |mode| (mode & 0o7777) as u16);
+                attr.uid = set.uid.unwrap_or(attr.uid);
+                attr.gid = set.gid.unwrap_or(attr.gid);
+                attr.atime = set.atime.map_or(attr.atime, time);
+                attr.mtime = set.mtime.map_or(attr.mtime, time);
+            });
+        }
+        let overlay = self.live(ino)?;
         // An open file is cut through its handle: it may have no name any more.
         let mut size = set.size;
         if let (Some(fh), Some(to)) = (fh, size) {
@@ -58,8 +72,10 @@ impl Files {
             size,
         };
         let stat = overlay.set(id(ino), change).map_err(errno::of)?;
-        if set.uid.is_some() || set.gid.is_some() || set.atime.is_some() {
+        let is_local = set.uid.is_some() || set.gid.is_some() || set.atime.is_some();
+        if is_local || set.mtime.is_some() && self.local.get(ino.0).mtime.is_some() {
             self.local.change(ino.0, |local| {
+                local.mtime = local.mtime.filter(|_| set.mtime.is_none());
                 local.uid = set.uid.or(local.uid);
                 local.gid = set.gid.or(local.gid);
                 local.atime = set
@@ -104,7 +120,7 @@ impl Files {
     }
 
     pub(super) fn xattr(&self, ino: INodeNo, name: &OsStr) -> Answer<Vec<u8>> {
-        if self.is_hidden(ino) || !is_kept(name) {
+        if self.is_hidden(ino) || is_special(ino.0) || !is_kept(name) {
             return Err(Errno::ENODATA);
         }
         let all = self.live(ino)?.xattrs(id(ino)).map_err(errno::of)?;
@@ -113,7 +129,7 @@ impl Files {
     }
 
     pub(super) fn xattr_names(&self, ino: INodeNo) -> Answer<Vec<u8>> {
-        if self.is_hidden(ino) {
+        if self.is_hidden(ino) || is_special(ino.0) {
             return Ok(Vec::new());
         }
         let all = self.live(ino)?.xattrs(id(ino)).map_err(errno::of)?;

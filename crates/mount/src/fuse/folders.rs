@@ -17,9 +17,12 @@ const UNKNOWN: INodeNo = INodeNo(u32::MAX as u64);
 /// What a program that lists a folder sees, however long it takes: the folder at the time when it began.
 pub(super) enum Listing {
     /// read when the first entry is asked for
-    Live(Mutex<Option<Vec<Stat>>>),
+    Live(Mutex<Option<Names>>),
     Hidden(Vec<Shown>),
 }
+
+/// What a folder of the space holds, and the pipes and sockets in it.
+type Names = (Vec<Stat>, Vec<(Vec<u8>, FileAttr)>);
 
 impl Files {
     /// The kernel is not asked to keep the list: our offsets count entries of one reading of the folder, and the kernel
@@ -45,6 +48,9 @@ impl Files {
                 let name = OsStr::from_bytes(stat.name.as_bytes());
                 reply.add(INodeNo(stat.id.0), at, file_type(stat.kind), name)
             }
+            Entry::Special(name, attr) => {
+                reply.add(attr.ino, at, attr.kind, OsStr::from_bytes(name))
+            }
             Entry::Hidden(shown) => {
                 reply.add(UNKNOWN, at, shown.attr.kind, OsStr::from_bytes(&shown.name))
             }
@@ -68,6 +74,14 @@ impl Files {
                 let full = reply.add(attr.ino, at, name, &TTL, &attr, GENERATION);
                 if let (false, Ok(overlay)) = (full, self.live(ino)) {
                     overlay.keep(stat);
+                }
+                full
+            }
+            Entry::Special(name, attr) => {
+                let name = OsStr::from_bytes(name);
+                let full = reply.add(attr.ino, at, name, &TTL, attr, GENERATION);
+                if !full {
+                    self.special.keep(attr.ino);
                 }
                 full
             }
@@ -103,9 +117,15 @@ impl Files {
             Listing::Live(list) => {
                 let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
                 if offset == 0 || list.is_none() {
-                    *list = Some(self.live(ino)?.list(id(ino)).map_err(errno::of)?);
+                    let kept = self.live(ino)?.list(id(ino)).map_err(errno::of)?;
+                    *list = Some((kept, self.special.list(ino)));
                 }
-                fill(list.iter().flatten().map(Entry::Live), first, add);
+                if let Some((kept, special)) = &*list {
+                    let special = special
+                        .iter()
+                        .map(|(name, attr)| Entry::Special(name, attr));
+                    fill(kept.iter().map(Entry::Live).chain(special), first, add);
+                }
             }
             Listing::Hidden(list) => fill(list.iter().map(Entry::Hidden), first, add),
         }
@@ -140,6 +160,7 @@ impl Files {
 enum Entry<'a> {
     Dot(FileAttr, &'static str),
     Live(&'a Stat),
+    Special(&'a [u8], &'a FileAttr),
     Hidden(&'a Shown),
 }
 

@@ -1,7 +1,9 @@
 //! Requests about names: look up, make, remove, rename.
 
+use super::places::At;
 use super::{Files, id, name};
 use crate::errno::{self, Answer};
+use crate::special::{self, is_special};
 use cobox_drive::drive::DriveError;
 use cobox_drive::overlay::{Replace, Stat};
 use cobox_drive::path::Name;
@@ -11,12 +13,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-type At<'a> = (INodeNo, &'a OsStr);
-
 impl Files {
     pub(super) fn look_up(&self, parent: INodeNo, of: &OsStr) -> Answer<FileAttr> {
         if self.is_hidden(parent) || self.is_hidden_name(parent, of) {
             return self.hidden.look_up(parent.0, of.as_bytes());
+        }
+        if let Some(attr) = self.special_at((parent, of)) {
+            return Ok(attr);
         }
         let stat = self
             .live(parent)?
@@ -28,20 +31,20 @@ impl Files {
     pub(super) fn forget(&self, ino: INodeNo, count: u64) {
         match self.live(ino) {
             Ok(overlay) => overlay.forget(id(ino), count),
+            Err(_) if is_special(ino.0) => self.special.forget(ino, count),
             Err(_) => self.hidden.forget(ino.0, count),
         }
     }
 
-    /// Files only: a space keeps no devices, pipes or sockets.
     pub(super) fn make_node(
         &self,
         request: &Request,
         parent: INodeNo,
         of: &OsStr,
-        mode: u32,
+        (mode, device): (u32, u32),
     ) -> Answer<FileAttr> {
-        if !matches!(mode & libc::S_IFMT, 0 | libc::S_IFREG) {
-            return Err(Errno::EPERM);
+        if let Some(kind) = special::kind(mode) {
+            return self.make_special(request, (parent, of), kind, (mode, device));
         }
         let of = self.free_name(parent, of)?;
         let made = self.live(parent)?.create(id(parent), &of, mode);
@@ -98,6 +101,12 @@ impl Files {
         if self.is_hidden_name(parent, of) {
             return Err(Errno::EROFS);
         }
+        if !folder && self.remove_special((parent, of)) {
+            return Ok(());
+        }
+        if folder {
+            self.check_empty((parent, of))?;
+        }
         let of = name(of)?;
         let removed = match folder {
             true => overlay.remove_folder(id(parent), &of),
@@ -107,6 +116,17 @@ impl Files {
     }
 
     pub(super) fn rename(&self, from: At<'_>, to: At<'_>, flags: RenameFlags) -> Answer<()> {
+        if let Some(done) = self.rename_special(from, to, flags) {
+            return done;
+        }
+        if !flags.contains(RenameFlags::RENAME_EXCHANGE) {
+            self.check_empty(to)?;
+        }
+        self.rename_kept(from, to, flags)
+    }
+
+    /// A rename of what the space keeps.
+    pub(super) fn rename_kept(&self, from: At<'_>, to: At<'_>, flags: RenameFlags) -> Answer<()> {
         let overlay = self.live(from.0)?;
         self.live(to.0)?;
         let replace = match flags {

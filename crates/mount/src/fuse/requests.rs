@@ -1,7 +1,7 @@
 //! The list of requests: each is handed to its family, at once or on a thread beside, and answered.
 
 use super::{Files, GENERATION, NOTHING, SOON, TTL, details};
-use crate::aside::Aside;
+use crate::aside::{Aside, Counter};
 use crate::errno::Answer;
 use crate::hidden::is_hidden;
 use fuser::*;
@@ -13,20 +13,27 @@ use std::time::{Duration, SystemTime};
 
 /// Largest write, and how far the kernel reads ahead.
 const LARGE: u32 = 1 << 20;
-/// Requests of the kernel's own (reading ahead, writing back) at a time.
-const BACKGROUND: u16 = 64;
+/// Requests of the kernel's own (reading ahead, writing back) at a time. While a program reads ahead of what peers send,
+/// others must still be able to write; what is written is copied so many times at most.
+const BACKGROUND: u16 = 24;
+/// Writes that are done at once. More of them would keep all threads busy, and whoever looks for a name would wait.
+const WRITES: usize = 2;
 
 /// Takes the kernel's requests. The few threads that do must never wait for long: for a peer, a disk, or something
 /// that has to be put together first.
 pub(crate) struct Requests {
     files: Arc<Files>,
     aside: Aside,
+    writing: Counter,
 }
 
 impl Requests {
     pub fn new(files: Arc<Files>) -> Self {
-        let aside = Aside::default();
-        Self { files, aside }
+        Self {
+            files,
+            aside: Aside::default(),
+            writing: Counter::default(),
+        }
     }
 
     /// Answers on a thread beside if that may take long, else at once.
@@ -158,10 +165,10 @@ impl Filesystem for Requests {
         name: &OsStr,
         mode: u32,
         _umask: u32,
-        _rdev: u32,
+        rdev: u32,
         reply: ReplyEntry,
     ) {
-        let made = self.files.make_node(request, parent, name, mode);
+        let made = self.files.make_node(request, parent, name, (mode, rdev));
         answer!(reply, made, attr => reply.entry(&TTL, &attr, GENERATION))
     }
 
@@ -215,9 +222,8 @@ impl Filesystem for Requests {
         )
     }
 
-    /// A file has one place in a space. Tools that try hard links first (`cp -al`, `git`) copy when they may not.
-    fn link(&self, _: &Request, _: INodeNo, _: INodeNo, _: &OsStr, reply: ReplyEntry) {
-        reply.error(Errno::EPERM);
+    fn link(&self, _: &Request, ino: INodeNo, to: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        answer!(reply, self.files.link(ino, (to, name)), attr => reply.entry(&TTL, &attr, GENERATION))
     }
 
     fn open(&self, _: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
@@ -229,7 +235,7 @@ impl Filesystem for Requests {
     fn read(
         &self,
         _: &Request,
-        _ino: INodeNo,
+        ino: INodeNo,
         fh: FileHandle,
         offset: u64,
         size: u32,
@@ -241,8 +247,11 @@ impl Filesystem for Requests {
             Ok(open) => open,
             Err(error) => return reply.error(error),
         };
-        let is_slow = open.is_slow(offset, size);
-        self.run(is_slow, move |_| open.read(offset, size, reply));
+        let range = offset..offset.saturating_add(size.into());
+        match open.is_here(range.clone()) {
+            true => open.read(&range, reply, |_| {}),
+            false => self.run(true, move |files| files.read_far(ino, &open, range, reply)),
+        }
     }
 
     fn write(
@@ -257,8 +266,18 @@ impl Filesystem for Requests {
         _owner: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        let done = self.files.write(fh, offset, data, write_flags);
-        answer!(reply, done, _done => reply.written(data.len() as u32))
+        let length = data.len() as u32;
+        let writing = self.writing.enter();
+        if writing.before() < WRITES {
+            let done = self.files.write(fh, offset, data, write_flags);
+            return answer!(reply, done, _done => reply.written(length));
+        }
+        let data = data.to_vec();
+        self.run(true, move |files| {
+            let done = files.write(fh, offset, &data, write_flags);
+            drop((writing, data));
+            answer!(reply, done, _done => reply.written(length));
+        });
     }
 
     fn flush(&self, _: &Request, _: INodeNo, fh: FileHandle, _: LockOwner, reply: ReplyEmpty) {

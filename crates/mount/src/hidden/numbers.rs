@@ -9,9 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The folder's number, and those of everything in it, have this bit.
 pub(super) const TOP: u64 = 1 << 63;
 
-/// Does a number belong here?
+/// Does a number belong here? Those with the next bit are of `special`.
 pub(crate) fn is_hidden(ino: u64) -> bool {
-    ino & TOP != 0
+    ino >> 62 == 0b10
 }
 
 /// Things by number. The first stays for ever.
@@ -32,6 +32,7 @@ type At = (u64, Vec<u8>);
 
 struct Known {
     thing: Thing,
+    size: u64,
     at: At,
     count: u64,
 }
@@ -57,15 +58,15 @@ impl Numbers {
         Ok(known.thing.clone())
     }
 
-    /// The number of what is under a name, the same as before if it has one. Counts one reference.
-    pub fn keep(&self, parent: u64, name: &[u8], thing: Thing) -> u64 {
+    /// The number of what is under a name, the same as before if it has one. Counts one reference. Something of another
+    /// size has another number, since the kernel keeps the size that it was first told.
+    pub fn keep(&self, (parent, name): (u64, &[u8]), thing: Thing, size: u64) -> u64 {
         let mut all = self.all();
         let at = (parent, name.to_vec());
         let known = all.by_name.get(&at).copied();
-        // Under a name like "1h ago" there is something else each time.
         if let Some(ino) = known
             && let Some(known) = all.things.get_mut(&ino)
-            && known.thing == thing
+            && (&known.thing, known.size) == (&thing, size)
         {
             known.count += 1;
             return ino;
@@ -73,8 +74,13 @@ impl Numbers {
         all.given += 1;
         let ino = TOP + all.given;
         all.by_name.insert(at.clone(), ino);
-        let count = 1;
-        all.things.insert(ino, Known { thing, at, count });
+        let known = Known {
+            thing,
+            size,
+            at,
+            count: 1,
+        };
+        all.things.insert(ino, known);
         ino
     }
 
@@ -100,13 +106,13 @@ mod tests {
     #[test]
     fn a_number_stays_while_it_is_referred_to_and_no_longer() {
         let numbers = Numbers::new(TOP, Thing::Top);
-        let one = numbers.keep(TOP, b"history", Thing::History);
-        assert_eq!(numbers.keep(TOP, b"history", Thing::History), one);
+        let one = numbers.keep((TOP, b"history"), Thing::History, 0);
+        assert_eq!(numbers.keep((TOP, b"history"), Thing::History, 0), one);
         numbers.forget(one, 1);
         assert_eq!(numbers.get(one), Ok(Thing::History));
         numbers.forget(one, 1);
         assert_eq!(numbers.get(one), Err(Errno::ESTALE));
-        assert_ne!(numbers.keep(TOP, b"history", Thing::History), one);
+        assert_ne!(numbers.keep((TOP, b"history"), Thing::History, 0), one);
         numbers.forget(TOP, 1);
         assert_eq!(numbers.get(TOP), Ok(Thing::Top));
     }
@@ -114,11 +120,15 @@ mod tests {
     #[test]
     fn something_else_under_a_name_has_another_number() {
         let numbers = Numbers::new(TOP, Thing::Top);
-        let past = |at_ms| Thing::Past(at_ms, Default::default());
-        let one = numbers.keep(TOP, b"1h ago", past(1));
-        let two = numbers.keep(TOP, b"1h ago", past(2));
-        assert_ne!(one, two);
+        let keep = |at_ms, size| {
+            let past = Thing::Past(at_ms, Default::default());
+            numbers.keep((TOP, b"file"), past, size)
+        };
+        let one = keep(1, 0);
+        let two = keep(2, 0);
+        let three = keep(2, 100);
+        assert!(one != two && two != three);
         numbers.forget(one, 1);
-        assert_eq!(numbers.keep(TOP, b"1h ago", past(2)), two);
+        assert_eq!(keep(2, 100), three);
     }
 }

@@ -1,9 +1,10 @@
 //! `Space`: what a member holds: feeds, drive, log, members.
 //!
 //! Here: the verbs. `open` puts the parts together, `own` are the feeds we write, `name` the rules
-//! for names, `pin` what an invite promised, `tend`
+//! for names, `pin` what an invite promised, `arrival` the waiting for it, `tend`
 //! what the shelf does for it. Not its job: which spaces there are (`shelf`).
 
+mod arrival;
 mod name;
 mod open;
 mod own;

@@ -1,0 +1,135 @@
+//! What goes wrong when the kernel holds something back, or holds on to something.
+
+mod common;
+
+use common::*;
+use rustix::fs::{SeekFrom, seek};
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::time::{Duration, Instant, SystemTime};
+
+/// `cp` looks for data before it reads. The kernel asks us where some is, though it has not written to us what a
+/// program wrote a moment ago: the copy was empty.
+#[test]
+fn data_that_the_kernel_still_holds_is_found() {
+    if !can_mount() {
+        return;
+    }
+    let m = Mounted::new(&Space::new(), 1);
+    let writing = File::create(m.path("growing")).unwrap();
+    writing.write_all_at(&noise(100_000, 1), 0).unwrap();
+    let reading = File::open(m.path("growing")).unwrap();
+    assert_eq!(seek(&reading, SeekFrom::Data(0)), Ok(0));
+    assert_eq!(seek(&reading, SeekFrom::Hole(0)), Ok(100_000));
+    writing.write_all_at(b"more", 100_000).unwrap();
+    let done = std::process::Command::new("cp")
+        .args([m.path("growing"), m.path("copy")])
+        .status();
+    assert!(done.unwrap().success());
+    let copy = fs::read(m.path("copy")).unwrap();
+    assert_eq!(copy.len(), 100_004);
+    assert_eq!(copy[..100_000], noise(100_000, 1));
+}
+
+#[test]
+fn times_before_1970_come_back_as_they_were_set() {
+    if !can_mount() {
+        return;
+    }
+    let m = Mounted::new(&Space::new(), 1);
+    let then = SystemTime::UNIX_EPOCH - Duration::from_millis(1_200);
+    fs::create_dir(m.path("folder")).unwrap();
+    fs::write(m.path("file"), b"x").unwrap();
+    for name in ["folder", "file"] {
+        let times = fs::FileTimes::new().set_modified(then).set_accessed(then);
+        File::open(m.path(name)).unwrap().set_times(times).unwrap();
+        let found = fs::metadata(m.path(name)).unwrap();
+        assert_eq!(found.modified().unwrap(), then, "{name}");
+        assert_eq!(found.accessed().unwrap(), then, "{name}");
+    }
+    let peer = m.stop().unwrap();
+    let mtime = peer.drive.stat(&path("file")).unwrap().content.mtime;
+    assert_eq!((mtime.seconds, mtime.nanos), (-2, 800_000_000));
+}
+
+#[test]
+fn a_name_that_was_looked_for_in_vain_is_found_once_somebody_gives_it() {
+    if !can_mount() {
+        return;
+    }
+    let space = Space::new();
+    let (alice, bob) = (Peer::new(&space, 1), Mounted::new(&space, 2));
+    assert!(!bob.path("news").exists());
+    write(&alice.drive, "news", b"x");
+    bob.peer.pull(&alice, true);
+    soon("the news", || bob.path("news").exists());
+}
+
+#[test]
+fn a_space_may_be_called_anything() {
+    if !can_mount() {
+        return;
+    }
+    let peer = Peer::new(&Space::new(), 1);
+    let m = Mounted::with(peer, |options| options.name = "a,b\\ c\nö".into());
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let at = m.at.to_string_lossy().into_owned();
+    assert!(
+        mounts
+            .lines()
+            .any(|line| line.starts_with("a_b_\\040c_ö ") && line.contains(&at)),
+        "{mounts}"
+    );
+}
+
+/// More programs wait for their disk than there are threads that answer the kernel.
+#[test]
+fn many_syncs_at_once_keep_nobody_waiting_for_long() {
+    if !can_mount() {
+        return;
+    }
+    let m = Mounted::new(&Space::new(), 1);
+    let syncing: Vec<_> = (0..16)
+        .map(|number| {
+            let file = File::create(m.path(&number.to_string())).unwrap();
+            std::thread::spawn(move || {
+                file.write_all_at(&noise(10_000, number), 0).unwrap();
+                file.sync_all().unwrap();
+            })
+        })
+        .collect();
+    assert_eq!(fs::metadata(&m.at).unwrap().nlink(), 1);
+    for one in syncing {
+        one.join().unwrap();
+    }
+    let peer = m.stop().unwrap();
+    assert_eq!(read(&peer.drive, &path("7")), noise(10_000, 7));
+}
+
+/// The kernel asks again for each page and each program, and each of them waited for itself, one after the other.
+#[test]
+fn what_does_not_come_is_waited_for_once() {
+    if !can_mount() {
+        return;
+    }
+    let space = Space::new();
+    let (alice, bob) = (Peer::new(&space, 1), Mounted::new(&space, 2));
+    write(&alice.drive, "far", &noise(300_000, 1));
+    bob.peer.pull(&alice, false);
+    bob.peer.drive.set_wait(Duration::from_secs(1));
+    let far = bob.path("far");
+    soon("the name", || far.exists());
+    let begin = Instant::now();
+    let readers: Vec<_> = (0..8)
+        .map(|_| {
+            let far = far.clone();
+            std::thread::spawn(move || fs::read(far).unwrap_err().raw_os_error())
+        })
+        .collect();
+    for reader in readers {
+        assert_eq!(reader.join().unwrap(), Some(libc::EIO));
+    }
+    assert!(begin.elapsed() < Duration::from_secs(3));
+    bob.peer.pull(&alice, true);
+    assert_eq!(fs::read(&far).unwrap(), noise(300_000, 1));
+}
