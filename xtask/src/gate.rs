@@ -38,7 +38,13 @@ pub fn test(quick: bool) -> Result<(), String> {
 
 /// Tools and packages the tests use, from Debian and npm, by name.
 fn prepare() -> Result<(), String> {
-    ensure(&[("node", "nodejs"), ("npm", "npm"), ("cc", "gcc")])?;
+    ensure(&[
+        ("node", "nodejs"),
+        ("npm", "npm"),
+        ("cc", "gcc"),
+        ("fusermount3", "fuse3"),
+        ("litmus", "litmus"),
+    ])?;
     install_npm("interop")
 }
 

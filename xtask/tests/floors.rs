@@ -40,7 +40,8 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "mount",
         &[
-            "lib", "mount", "fuse", "hidden", "special", "attr", "local", "errno", "aside",
+            "lib", "webdav", "mount", "fuse", "hidden", "special", "attr", "local", "errno",
+            "aside",
         ],
     ),
     ("view", &["lib", "indexer", "journal", "source", "kv"]),

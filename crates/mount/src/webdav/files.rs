@@ -324,7 +324,7 @@ impl DavFileSystem for Files {
         self.run(path, move |shared, names| {
             let found = shared.find(names)?;
             let one = properties::one(&shared.overlay, found.stat.id, &property)?;
-            one.ok_or_else(|| DriveError::NotFound(property.name))
+            one.ok_or(DriveError::NotFound(property.name))
         })
     }
 
