@@ -3,6 +3,7 @@
 //! Here: what all share. `requests` is the list of requests; `names`, `details`, `content` and `folders` hold the
 //! families. Numbers with the top bit set belong to `hidden` or `special`, all numbers of a space as it was to `hidden`.
 
+mod around;
 mod content;
 mod details;
 mod folders;
@@ -19,6 +20,7 @@ use crate::errno::{self, Answer};
 use crate::hidden::{self, Hidden};
 use crate::local::Local;
 use crate::special::{Special, is_special};
+use around::Gate;
 use cobox_drive::drive::Picture;
 use cobox_drive::overlay::{FileId, Overlay, Stat};
 use cobox_drive::path::Name;
@@ -26,6 +28,7 @@ use content::Open;
 use folders::Listing;
 use fuser::{Errno, FileAttr, Generation, INodeNo, Notifier};
 use missed::Missed;
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -57,6 +60,7 @@ pub(crate) struct Files {
     open: Table<Open>,
     listed: Table<Listing>,
     missed: Missed,
+    gate: Gate,
     /// For what the kernel holds and has to write to us first. Empty until it is mounted.
     kernel: OnceLock<Notifier>,
     disk: PathBuf,
@@ -81,6 +85,7 @@ impl Files {
             open: Table::default(),
             listed: Table::default(),
             missed: Missed::default(),
+            gate: Gate::default(),
             kernel: OnceLock::new(),
             disk,
             uid: rustix::process::geteuid().as_raw(),
@@ -139,6 +144,21 @@ impl Files {
     fn is_slow(&self, ino: INodeNo) -> bool {
         self.is_hidden(ino) && !self.hidden.is_quick()
     }
+}
+
+thread_local! {
+    /// What is read passes through here: a fresh buffer each time would cost as much as the reading.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends a buffer of this thread. What is in it is left over from before.
+fn with_buffer(size: usize, work: impl FnOnce(&mut [u8])) {
+    BUFFER.with_borrow_mut(|buffer| {
+        if buffer.len() < size {
+            buffer.resize(size, 0);
+        }
+        work(&mut buffer[..size]);
+    });
 }
 
 fn id(ino: INodeNo) -> FileId {

@@ -6,6 +6,8 @@ use common::*;
 use rustix::fs::{SeekFrom, seek};
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 /// `cp` looks for data before it reads. The kernel asks us where some is, though it has not written to us what a
@@ -132,4 +134,68 @@ fn what_does_not_come_is_waited_for_once() {
     assert!(begin.elapsed() < Duration::from_secs(3));
     bob.peer.pull(&alice, true);
     assert_eq!(fs::read(&far).unwrap(), noise(300_000, 1));
+}
+
+/// The kernel is given what lies around small reads. It must not come over what a program wrote meanwhile.
+#[test]
+fn what_lies_around_a_read_never_covers_what_was_written() {
+    const PAGE: usize = 4096;
+    const PAGES: u64 = 128;
+    if !can_mount() {
+        return;
+    }
+    let m = Mounted::new(&Space::new(), 1);
+    let at = m.path("pages");
+    let mut model = vec![[0u8; PAGE]; PAGES as usize];
+    fs::write(&at, model.concat()).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..3u64)
+        .map(|seed| {
+            let (at, stop) = (at.clone(), stop.clone());
+            std::thread::spawn(move || {
+                let mut turn = seed;
+                while !stop.load(Ordering::Relaxed) {
+                    let file = File::open(&at).unwrap();
+                    for _ in 0..20 {
+                        turn = turn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                        let mut page = [0; PAGE];
+                        let page_at = (turn >> 33) % PAGES * PAGE as u64;
+                        file.read_at(&mut page, page_at).unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    for round in 1..150u8 {
+        // Nothing is in the kernel any more, so that small reads come to us.
+        rustix::fs::fadvise(
+            File::open(&at).unwrap(),
+            0,
+            None,
+            rustix::fs::Advice::DontNeed,
+        )
+        .unwrap();
+        let file = fs::OpenOptions::new().write(true).open(&at).unwrap();
+        for step in 0..5u64 {
+            let number = (u64::from(round) * 37 + step * 11) % PAGES;
+            model[number as usize] = [round; PAGE];
+            file.write_all_at(&[round; PAGE], number * PAGE as u64)
+                .unwrap();
+        }
+        drop(file);
+        if round % 30 == 0 {
+            let keep = PAGES / 2;
+            let file = fs::OpenOptions::new().write(true).open(&at).unwrap();
+            file.set_len(keep * PAGE as u64).unwrap();
+            file.set_len(PAGES * PAGE as u64).unwrap();
+            model[keep as usize..].fill([0; PAGE]);
+        }
+        assert!(fs::read(&at).unwrap() == model.concat(), "round {round}");
+    }
+    stop.store(true, Ordering::Relaxed);
+    for reader in readers {
+        reader.join().unwrap();
+    }
+    let peer = m.stop().unwrap();
+    assert!(read(&peer.drive, &path("pages")) == model.concat());
 }

@@ -1,6 +1,7 @@
 //! Requests about bytes: open, read, write, seek, make durable.
 
-use super::{Files, id, name};
+use super::around::Around;
+use super::{Files, id, with_buffer};
 use crate::errno::{self, Answer};
 use crate::hidden::Still;
 use cobox_drive::drive::DriveError;
@@ -9,7 +10,6 @@ use fuser::{
     Errno, FileAttr, FileHandle, FopenFlags, INodeNo, OpenAccMode, OpenFlags, ReplyData, Request,
     WriteFlags,
 };
-use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,17 +17,24 @@ use std::sync::Arc;
 /// What the kernel has open.
 pub(super) enum Open {
     /// a file of the space
-    File { file: Arc<OpenFile>, write: bool },
+    File {
+        file: Arc<OpenFile>,
+        write: bool,
+        around: Around,
+    },
     /// one that nobody may change
     Still(Still),
 }
 
-thread_local! {
-    /// What is read passes through here; a fresh one each time would cost as much as the reading.
-    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
 impl Open {
+    fn new(file: Arc<OpenFile>, write: bool) -> Self {
+        Self::File {
+            file,
+            write,
+            around: Around::default(),
+        }
+    }
+
     /// A file of the space; the others cannot be changed.
     fn file(&self) -> Answer<&Arc<OpenFile>> {
         match self {
@@ -48,18 +55,18 @@ impl Open {
     /// Reads and answers; what goes wrong is told before that.
     pub fn read(&self, range: &Range<u64>, reply: ReplyData, failed: impl FnOnce(&DriveError)) {
         let size = (range.end - range.start) as usize;
-        BUFFER.with_borrow_mut(|buffer| {
-            if buffer.len() < size {
-                buffer.resize(size, 0);
-            }
-            match self.read_into(range.start, &mut buffer[..size]) {
-                Ok(length) => reply.data(&buffer[..length]),
-                Err(error) => {
-                    failed(&error);
-                    reply.error(errno::of(error));
-                }
+        with_buffer(size, |buffer| match self.read_into(range.start, buffer) {
+            Ok(length) => reply.data(&buffer[..length]),
+            Err(error) => {
+                failed(&error);
+                reply.error(errno::of(error));
             }
         });
+    }
+
+    /// Should what lies around this be given to the kernel as well?
+    pub fn wants_around(&self, range: &Range<u64>) -> bool {
+        matches!(self, Self::File { file, write: false, around } if around.is_wanted(file, range))
     }
 
     fn read_into(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, DriveError> {
@@ -74,11 +81,9 @@ impl Files {
     pub(super) fn open(&self, ino: INodeNo, flags: OpenFlags) -> Answer<(FileHandle, FopenFlags)> {
         let write = flags.acc_mode() != OpenAccMode::O_RDONLY;
         if !self.is_hidden(ino) {
-            let file = self
-                .live(ino)?
-                .open_file(id(ino), write)
-                .map_err(errno::of)?;
-            let open = Open::File { file, write };
+            let opened = self.live(ino)?.open_file(id(ino), write);
+            let open = Open::new(opened.map_err(errno::of)?, write);
+            let _begins = write.then(|| self.gate.change());
             return Ok((self.open.put(open), FopenFlags::FOPEN_KEEP_CACHE));
         }
         if write {
@@ -114,26 +119,15 @@ impl Files {
         mode: u32,
         flags: i32,
     ) -> Answer<(FileAttr, FileHandle)> {
-        let overlay = self.live(parent)?;
-        let made = {
-            let of = self.free_name(parent, of)?;
-            overlay.create(id(parent), &of, mode)
-        };
+        let of = self.free_name(parent, of)?;
+        let made = self.live(parent)?.create(id(parent), &of, mode);
         match made {
             Ok((stat, file)) => {
-                let handle = self.open.put(Open::File { file, write: true });
+                let handle = self.open.put(Open::new(file, true));
                 Ok((self.born(request, &stat), handle))
             }
-            // Somebody else made it since the kernel looked.
-            Err(DriveError::Exists(_)) if flags & libc::O_EXCL == 0 => {
-                let stat = overlay.lookup(id(parent), &name(of)?).map_err(errno::of)?;
-                let write = OpenFlags(flags).acc_mode() != OpenAccMode::O_RDONLY;
-                let file = overlay.open_file(stat.id, write).map_err(errno::of)?;
-                if flags & libc::O_TRUNC != 0 {
-                    file.truncate(0).map_err(errno::of)?;
-                }
-                Ok((self.attr(&stat), self.open.put(Open::File { file, write })))
-            }
+            // Somebody else made it since the kernel looked; at this answer it looks again.
+            Err(DriveError::Exists(_)) if flags & libc::O_EXCL == 0 => Err(Errno::ESTALE),
             Err(error) => Err(errno::of(error)),
         }
     }
@@ -207,7 +201,7 @@ impl Files {
 
     /// Is a program writing this file? Then the kernel may hold bytes of it that we do not know.
     pub(super) fn is_written(&self, ino: INodeNo) -> bool {
-        let writes = |open: &Arc<Open>| matches!(&**open, Open::File { file, write: true } if file.id() == id(ino));
+        let writes = |open: &Arc<Open>| matches!(&**open, Open::File { file, write: true, .. } if file.id() == id(ino));
         self.open.any(writes)
     }
 

@@ -60,6 +60,7 @@ impl Files {
             });
         }
         let overlay = self.live(ino)?;
+        let _begins = set.size.map(|_| self.gate.change());
         // An open file is cut through its handle: it may have no name any more.
         let mut size = set.size;
         if let (Some(fh), Some(to)) = (fh, size) {

@@ -23,7 +23,10 @@ const WRITES: usize = 2;
 /// that has to be put together first.
 pub(crate) struct Requests {
     files: Arc<Files>,
+    /// for what ends by itself
     aside: Aside,
+    /// for what peers may keep waiting
+    far: Aside,
     writing: Counter,
 }
 
@@ -32,6 +35,7 @@ impl Requests {
         Self {
             files,
             aside: Aside::default(),
+            far: Aside::default(),
             writing: Counter::default(),
         }
     }
@@ -147,8 +151,11 @@ impl Filesystem for Requests {
             atime,
             mtime,
         };
-        let done = self.files.set(request.uid(), ino, set, fh);
-        answer!(reply, done, attr => reply.attr(&TTL, &attr))
+        let uid = request.uid();
+        // Cutting a file may wait for those who read around in it.
+        self.run(size.is_some(), move |files| {
+            answer!(reply, files.set(uid, ino, set, fh), attr => reply.attr(&TTL, &attr))
+        });
     }
 
     fn readlink(&self, _: &Request, ino: INodeNo, reply: ReplyData) {
@@ -227,7 +234,8 @@ impl Filesystem for Requests {
     }
 
     fn open(&self, _: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
-        self.run(self.files.is_slow(ino), move |files| {
+        let writes = flags.acc_mode() != OpenAccMode::O_RDONLY;
+        self.run(writes || self.files.is_slow(ino), move |files| {
             answer!(reply, files.open(ino, flags), open => reply.opened(open.0, open.1))
         });
     }
@@ -239,7 +247,7 @@ impl Filesystem for Requests {
         fh: FileHandle,
         offset: u64,
         size: u32,
-        _flags: OpenFlags,
+        flags: OpenFlags,
         _owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
@@ -248,9 +256,15 @@ impl Filesystem for Requests {
             Err(error) => return reply.error(error),
         };
         let range = offset..offset.saturating_add(size.into());
-        match open.is_here(range.clone()) {
-            true => open.read(&range, reply, |_| {}),
-            false => self.run(true, move |files| files.read_far(ino, &open, range, reply)),
+        if !open.is_here(range.clone()) {
+            let files = self.files.clone();
+            return self
+                .far
+                .run(move || files.read_far(ino, &open, range, reply));
+        }
+        open.read(&range, reply, |_| {});
+        if flags.0 & libc::O_DIRECT == 0 && open.wants_around(&range) {
+            self.run(true, move |files| files.read_around(ino, &open, &range));
         }
     }
 
