@@ -44,6 +44,11 @@ fn prepare() -> Result<(), String> {
         ("cc", "gcc"),
         ("fusermount3", "fuse3"),
         ("litmus", "litmus"),
+        ("git", "git"),
+        ("make", "make"),
+        ("python3", "python3"),
+        ("rsync", "rsync"),
+        ("sqlite3", "sqlite3"),
     ])?;
     install_npm("interop")
 }
