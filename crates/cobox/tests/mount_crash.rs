@@ -39,7 +39,8 @@ fn writer(at: PathBuf, round: u64, told: Sender<Synced>) -> JoinHandle<()> {
                 })
                 .and_then(|synced| {
                     told.send(synced).ok();
-                    let more = random.bytes(random.below(30_000) as usize);
+                    let length = random.below(30_000) as usize;
+                    let more = random.bytes(length);
                     grows.write_all_at(&more, all.len() as u64)?;
                     grows.sync_data()?;
                     all.extend(more);
@@ -55,8 +56,13 @@ fn writer(at: PathBuf, round: u64, told: Sender<Synced>) -> JoinHandle<()> {
 
 fn new_file(at: &Path, round: u64, number: u64, random: &mut Random) -> std::io::Result<Synced> {
     let name = format!("new-{round}-{number}");
-    let most = if number % 7 == 0 { 3_000_000 } else { 20_000 };
-    let data = random.bytes(random.below(most) as usize);
+    let most = if number.is_multiple_of(7) {
+        3_000_000
+    } else {
+        20_000
+    };
+    let length = random.below(most) as usize;
+    let data = random.bytes(length);
     let mut file = File::create(at.join(&name))?;
     file.write_all(&data)?;
     file.sync_all()?;
