@@ -231,6 +231,9 @@ impl Mounts {
     pub async fn tend(self: Arc<Self>) {
         loop {
             tokio::time::sleep(LOOK).await;
+            if lock(&self.kept).is_empty() {
+                continue;
+            }
             let mounts = self.clone();
             let looked = tokio::task::spawn_blocking(move || mounts.look_after());
             if let Err(error) = looked.await {
@@ -244,15 +247,19 @@ impl Mounts {
         let Ok(_one) = self.changing.try_lock() else {
             return; // whoever changes something knows how it stands
         };
-        for space in self.shelf.spaces() {
+        let addresses: Vec<_> = lock(&self.kept).keys().copied().collect();
+        for address in addresses {
+            let Ok(space) = self.shelf.space(&address.to_string()) else {
+                continue;
+            };
             let is_old = |kept: &Kept| match &kept.state {
                 State::Up(live) => !live.is_alive() || !live.shows(&space),
                 State::Failed(_) => false,
             };
             let old = {
                 let mut kept = lock(&self.kept);
-                let is_old = kept.get(&space.address()).is_some_and(is_old);
-                is_old.then(|| kept.remove(&space.address())).flatten()
+                let is_old = kept.get(&address).is_some_and(is_old);
+                is_old.then(|| kept.remove(&address)).flatten()
             };
             if let Some(old) = old {
                 self.replace(&space, old);
