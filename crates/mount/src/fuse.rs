@@ -1,11 +1,13 @@
 //! What the kernel asks about a mounted space, and the answers: of the overlay, or of `hidden`.
 //!
-//! Here: what all share. `requests` is the list of requests; `names`, `details`, `content` and `folders` hold the
-//! families. Numbers with the top bit set belong to `hidden` or `special`, all numbers of a space as it was to `hidden`.
+//! Here: what all share. `requests` is the list of requests, `dispatch` says who answers them; `names`, `details`,
+//! `content`, `folders` and `places` hold the families. Numbers with the top bit set belong to `hidden` or `special`, all
+//! numbers of a space as it was to `hidden`.
 
 mod around;
 mod content;
 mod details;
+mod dispatch;
 mod folders;
 mod missed;
 mod names;
@@ -13,7 +15,7 @@ mod places;
 mod requests;
 mod table;
 
-pub(crate) use requests::Requests;
+pub(crate) use dispatch::Requests;
 
 use crate::attr::{NOTHING, file_type, system_time};
 use crate::errno::{self, Answer};

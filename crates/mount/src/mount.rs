@@ -1,23 +1,30 @@
 //! Mounting and unmounting: options, threads, what to do when it cannot be.
 
+mod point;
+
+pub use point::{Unmounted, clear_stale};
+
 use crate::fuse::{Files, Requests, Source};
 use cobox_drive::drive::{Drive, DriveError};
 use cobox_drive::overlay::{Overlay, Stale};
 use fuser::{BackgroundSession, Config, INodeNo, MountOption, Notifier, Session, SessionACL};
-use rustix::mount::UnmountFlags;
+use point::{detach, prepare, unmount};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 /// Threads that answer the kernel. Reads that wait for peers have threads of their own.
 const THREADS: usize = 4;
+/// How long the end of a session takes at most.
+const END: Duration = Duration::from_secs(2);
+/// How far the kernel reads ahead.
 const READ_AHEAD_KIB: &str = "1024";
 
 /// What to mount where.
@@ -141,6 +148,8 @@ impl Mount {
         let overlay = self.overlay.take();
         let committed = match unmounted {
             Ok(Unmounted::Name) => linger(session, overlay),
+            // Somebody else unmounted it while programs were in it, and they still are.
+            Ok(Unmounted::Whole) if !ends_soon(&session) => linger(session, overlay),
             Ok(Unmounted::Whole) => {
                 // What the kernel has to tell about files that were closed a moment ago is told before it ends.
                 let _ = session.join();
@@ -166,6 +175,15 @@ impl Drop for Mount {
             let _ = detach(&self.at); // nobody to tell
         }
     }
+}
+
+/// Once nobody is in it, the end comes by itself.
+fn ends_soon(session: &BackgroundSession) -> bool {
+    let begin = Instant::now();
+    while !session.guard.is_finished() && begin.elapsed() < END {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    session.guard.is_finished()
 }
 
 fn close(overlay: Option<Arc<Overlay>>) -> Result<(), DriveError> {
@@ -244,101 +262,6 @@ fn read_far_ahead(at: &Path) {
     let setting = format!("/sys/class/bdi/{major}:{minor}/read_ahead_kb");
     if let Err(error) = fs::write(setting, READ_AHEAD_KIB) {
         tracing::debug!("the kernel reads ahead as far as it always does: {error}");
-    }
-}
-
-/// The folder is there, empty, and nothing is mounted on it.
-fn prepare(at: &Path) -> Result<(), MountError> {
-    let system = |source| MountError::System {
-        at: at.to_owned(),
-        source,
-    };
-    clear_stale(at)?;
-    match fs::metadata(at) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(at).map_err(system)?;
-        }
-        Err(error) => return Err(system(error)),
-        Ok(found) if !found.is_dir() => return Err(MountError::NotAFolder(at.to_owned())),
-        Ok(_) => {}
-    }
-    if is_mount_point(at) {
-        return Err(MountError::Busy(at.to_owned()));
-    }
-    match fs::read_dir(at).map_err(system)?.next() {
-        Some(_) => Err(MountError::NotEmpty(at.to_owned())),
-        None => Ok(()),
-    }
-}
-
-/// Does another file system begin here?
-fn is_mount_point(at: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
-    let above = at.parent().and_then(device);
-    above.is_some() && device(at) != above
-}
-
-/// Takes a mount away whose program has died; others are left alone.
-///
-/// # Errors
-///
-/// `System`, when it cannot be taken away.
-pub fn clear_stale(at: &Path) -> Result<(), MountError> {
-    let is_dead = |error: &io::Error| {
-        matches!(
-            error.raw_os_error(),
-            Some(libc::ENOTCONN | libc::ECONNABORTED)
-        )
-    };
-    // The kernel may still know the folder's details: whether anybody answers is seen by opening it.
-    match fs::metadata(at).and_then(|_| fs::read_dir(at)) {
-        Err(error) if is_dead(&error) => detach(at).map_err(|source| MountError::System {
-            at: at.to_owned(),
-            source,
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// How much of a mount is gone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unmounted {
-    /// all
-    Whole,
-    /// its name; programs that are in it still are
-    Name,
-}
-
-/// Unmounts, and says in the log when programs still use it.
-fn unmount(at: &Path) -> io::Result<Unmounted> {
-    match rustix::mount::unmount(at, UnmountFlags::empty()) {
-        Ok(()) | Err(rustix::io::Errno::INVAL) => return Ok(Unmounted::Whole), // not mounted any more
-        Err(rustix::io::Errno::PERM) if help(at, &["-u"]).is_ok() => return Ok(Unmounted::Whole),
-        Err(_) => {}
-    }
-    tracing::warn!("{} is unmounted while programs still use it", at.display());
-    detach(at).map(|()| Unmounted::Name)
-}
-
-/// Unmounts without waiting for programs that use it: by the system call where we may, else by the helper.
-fn detach(at: &Path) -> io::Result<()> {
-    match rustix::mount::unmount(at, UnmountFlags::DETACH) {
-        Ok(()) | Err(rustix::io::Errno::INVAL) => Ok(()),
-        Err(rustix::io::Errno::PERM) => help(at, &["-u", "-z"]),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Has the helper unmount, which may where we may not.
-fn help(at: &Path, how: &[&str]) -> io::Result<()> {
-    let mut helper = Command::new("fusermount3");
-    let output = helper.args(how).arg("--").arg(at).output()?;
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(io::Error::other(
-            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        )),
     }
 }
 

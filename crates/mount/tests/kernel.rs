@@ -199,3 +199,24 @@ fn what_lies_around_a_read_never_covers_what_was_written() {
     let peer = m.stop().unwrap();
     assert!(read(&peer.drive, &path("pages")) == model.concat());
 }
+
+/// Then the end of the mount waited for the program that had the file open.
+#[test]
+fn somebody_else_unmounted_the_folder_while_a_file_was_open() {
+    if !can_mount() || !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let m = Mounted::new(&Space::new(), 1);
+    let file = File::create(m.path("open")).unwrap();
+    rustix::mount::unmount(&m.at, rustix::mount::UnmountFlags::DETACH).unwrap();
+    file.write_all_at(b"written later", 0).unwrap();
+    let begin = Instant::now();
+    let peer = m.stop().unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(8));
+    drop(file);
+    soon("it is kept", || {
+        peer.drive
+            .stat(&path("open"))
+            .is_ok_and(|entry| entry.content.size == 13)
+    });
+}

@@ -1,74 +1,18 @@
 //! The list of requests: each is handed to its family, at once or on a thread beside, and answered.
 
-use super::{Files, GENERATION, NOTHING, SOON, TTL, details};
-use crate::aside::{Aside, Counter};
-use crate::errno::Answer;
-use crate::hidden::is_hidden;
+use super::dispatch::{Requests, found, ttl};
+use super::{GENERATION, TTL, details};
 use fuser::*;
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// Largest write, and how far the kernel reads ahead.
 const LARGE: u32 = 1 << 20;
 /// Requests of the kernel's own (reading ahead, writing back) at a time. While a program reads ahead of what peers send,
 /// others must still be able to write; what is written is copied so many times at most.
 const BACKGROUND: u16 = 24;
-/// Writes that are done at once. More of them would keep all threads busy, and whoever looks for a name would wait.
-const WRITES: usize = 2;
-
-/// Takes the kernel's requests. The few threads that do must never wait for long: for a peer, a disk, or something
-/// that has to be put together first.
-pub(crate) struct Requests {
-    files: Arc<Files>,
-    /// for what ends by itself
-    aside: Aside,
-    /// for what peers may keep waiting
-    far: Aside,
-    writing: Counter,
-}
-
-impl Requests {
-    pub fn new(files: Arc<Files>) -> Self {
-        Self {
-            files,
-            aside: Aside::default(),
-            far: Aside::default(),
-            writing: Counter::default(),
-        }
-    }
-
-    /// Answers on a thread beside if that may take long, else at once.
-    fn run(&self, is_slow: bool, job: impl FnOnce(&Files) + Send + 'static) {
-        match is_slow {
-            false => job(&self.files),
-            true => {
-                let files = self.files.clone();
-                self.aside.run(move || job(&files));
-            }
-        }
-    }
-}
-
-/// How long an answer may be trusted.
-fn ttl(attr: &FileAttr) -> &'static Duration {
-    match is_hidden(attr.ino.0) {
-        true => &SOON,
-        false => &TTL,
-    }
-}
-
-fn found(reply: ReplyEntry, found: Answer<FileAttr>) {
-    match found {
-        Ok(attr) => reply.entry(ttl(&attr), &attr, GENERATION),
-        // Compilers and shells look for the same missing names again and again.
-        Err(Errno::ENOENT) => reply.entry(&SOON, &NOTHING, GENERATION),
-        Err(error) => reply.error(error),
-    }
-}
-
 macro_rules! answer {
     ($reply:ident, $done:expr, $value:ident => $ok:expr) => {
         match $done {
@@ -247,25 +191,12 @@ impl Filesystem for Requests {
         fh: FileHandle,
         offset: u64,
         size: u32,
-        flags: OpenFlags,
+        _flags: OpenFlags,
         _owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        let open = match self.files.open.get(fh) {
-            Ok(open) => open,
-            Err(error) => return reply.error(error),
-        };
         let range = offset..offset.saturating_add(size.into());
-        if !open.is_here(range.clone()) {
-            let files = self.files.clone();
-            return self
-                .far
-                .run(move || files.read_far(ino, &open, range, reply));
-        }
-        open.read(&range, reply, |_| {});
-        if flags.0 & libc::O_DIRECT == 0 && open.wants_around(&range) {
-            self.run(true, move |files| files.read_around(ino, &open, &range));
-        }
+        answer!(reply, self.files.open.get(fh), open => self.read(ino, open, range, reply));
     }
 
     fn write(
@@ -280,18 +211,7 @@ impl Filesystem for Requests {
         _owner: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        let length = data.len() as u32;
-        let writing = self.writing.enter();
-        if writing.before() < WRITES {
-            let done = self.files.write(fh, offset, data, write_flags);
-            return answer!(reply, done, _done => reply.written(length));
-        }
-        let data = data.to_vec();
-        self.run(true, move |files| {
-            let done = files.write(fh, offset, &data, write_flags);
-            drop((writing, data));
-            answer!(reply, done, _done => reply.written(length));
-        });
+        self.write(fh, offset, data, write_flags, reply);
     }
 
     fn flush(&self, _: &Request, _: INodeNo, fh: FileHandle, _: LockOwner, reply: ReplyEmpty) {

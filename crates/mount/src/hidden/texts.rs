@@ -5,7 +5,9 @@ use cobox_drive::drive::Drive;
 use cobox_drive::path::DrivePath;
 use cobox_drive::tree::{Cause, Conflict, Version, WriterInfo};
 use cobox_drive::version::WriterTag;
-use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use std::fmt::Write;
 
 /// Texts about files are called like the file, with this behind.
@@ -17,14 +19,39 @@ pub(super) fn format_time(ms: u64) -> String {
     Timestamp::from_second(seconds).map_or_else(|_| ms.to_string(), |time| time.to_string())
 }
 
-/// The last moment that a name stands for: a second, or (`2026-11-28`) a day.
+/// The last moment that a name stands for: `2026-11-28T07:30:00Z`, here `2026-11-28 08:30` or the day `2026-11-28`, or
+/// `2h ago` with units m, h, d, w.
 pub(super) fn parse_time(name: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(name).ok()?;
-    let (time, last) = match text.parse::<Timestamp>() {
-        Ok(time) => (time, 999),
-        Err(_) => (format!("{text}T23:59:59Z").parse().ok()?, 999),
+    let time = match text.strip_suffix(" ago") {
+        Some(span) => ago(span)?,
+        None => text.parse::<Timestamp>().ok().or_else(|| local(text))?,
     };
-    u64::try_from(time.as_millisecond()).ok()?.checked_add(last)
+    u64::try_from(time.as_millisecond()).ok()?.checked_add(999)
+}
+
+fn local(text: &str) -> Option<Timestamp> {
+    let day = |day: Date| day.at(23, 59, 59, 0);
+    let time = match text.contains(':') {
+        true => text.parse::<DateTime>(),
+        false => text.parse().map(day),
+    };
+    let there = time.ok()?.to_zoned(TimeZone::system());
+    Some(there.ok()?.timestamp())
+}
+
+fn ago(span: &str) -> Option<Timestamp> {
+    let digits = span.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let minutes = match &span[digits.len()..] {
+        "m" => 1,
+        "h" => 60,
+        "d" => 1_440,
+        "w" => 10_080,
+        _ => return None,
+    };
+    let minutes = digits.parse::<i64>().ok()?.checked_mul(minutes)?;
+    let span = SignedDuration::try_from_mins(minutes)?;
+    Timestamp::now().checked_sub(span).ok()
 }
 
 /// Name and text of each open conflict.
@@ -119,8 +146,32 @@ mod tests {
 
     #[test]
     fn a_day_ends_with_its_last_second() {
-        assert_eq!(parse_time(b"1970-01-02"), Some(2 * 86_400_000 - 1));
-        assert_eq!(parse_time(b"yesterday"), None);
-        assert_eq!(parse_time(b"\xff"), None);
+        let noon = parse_time(b"2026-05-01 12:00").expect("a time");
+        let day = parse_time(b"2026-05-01").expect("a day");
+        assert_eq!(day - noon, (12 * 3600 - 1) * 1000);
+    }
+
+    #[test]
+    fn a_while_ago_is_before_now() {
+        let ago = |name| parse_time(name).expect("a time");
+        let now = ago(b"0m ago");
+        assert!((86_399_000..86_401_000).contains(&(now - ago(b"24h ago"))));
+        assert!(ago(b"1w ago") < ago(b"6d ago"));
+    }
+
+    #[test]
+    fn other_names_stand_for_no_time() {
+        let wrong: [&[u8]; 7] = [
+            b"yesterday",
+            b"\xff",
+            b"",
+            b"5",
+            b"5 ago",
+            b"9999999999999999w ago",
+            b"2026-13-01",
+        ];
+        for name in wrong {
+            assert_eq!(parse_time(name), None);
+        }
     }
 }
