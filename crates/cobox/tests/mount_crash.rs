@@ -181,6 +181,7 @@ fn sqlite(db: &Path, sql: &str) -> String {
 /// One program inserts row after row, each its own transaction, and says when each is durable.
 fn insert_until_cut(node: &mut Node, db: &Path, after: Duration) -> u64 {
     let mut shell = Command::new("sqlite3")
+        .arg("-bail") // ends with the first error
         .arg(db)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
