@@ -337,7 +337,10 @@ impl Filesystem for Requests {
         mode: i32,
         reply: ReplyEmpty,
     ) {
-        answer!(reply, self.files.allocate(fh, offset, length, mode))
+        // Zeros are written, and writers may have to wait for room.
+        self.run(true, move |files| {
+            answer!(reply, files.allocate(fh, offset, length, mode))
+        });
     }
 
     fn lseek(
