@@ -191,6 +191,27 @@ fn an_open_file_lives_without_a_name_and_is_never_committed() {
 }
 
 #[test]
+fn files_without_names_keep_no_writer_waiting() {
+    let peer = Peer::new(&Space::new(), 1);
+    let overlay = over(&peer);
+    let nameless: Vec<_> = (0..3)
+        .map(|number| {
+            let at = name(&format!("temp-{number}"));
+            let (_, file) = overlay.create(ROOT, &at, 0o600).expect("created");
+            overlay.remove_file(ROOT, &at).expect("removed");
+            file
+        })
+        .collect();
+    let piece = noise(8 << 20, 1);
+    for file in &nameless {
+        (0..5).for_each(|at| file.write_at(at * (8 << 20), &piece).expect("written"));
+    }
+    save(&overlay, "other", b"goes on");
+    overlay.sync().expect("durable");
+    assert_eq!(read(&peer.drive, &path("other")), b"goes on");
+}
+
+#[test]
 fn a_synced_file_survives_a_crash_and_a_removed_one_does_not_come_back() {
     let space = Space::new();
     let peer = Peer::new(&space, 1);

@@ -155,7 +155,11 @@ impl Shared {
             times.first = times.first.filter(|_| was).or(Some(now));
             times.last = Some(now);
         }
-        let bytes = edit.dirty.bytes();
+        // What has no name is never committed: counting it, writers would wait for ever for room.
+        let bytes = match self.nameless.load(Ordering::Acquire) {
+            true => 0,
+            false => edit.dirty.bytes(),
+        };
         bytes as i64 - self.counted.swap(bytes, Ordering::AcqRel) as i64
     }
 }
@@ -526,10 +530,10 @@ impl Overlay {
         let shared = state.file(id).and_then(|file| file.shared.clone());
         if let Some(shared) = shared {
             shared.nameless.store(true, Ordering::Release);
+            self.account(-shared.give_up());
             state.dead_drafts.extend(shared.draft());
             if let Some(file) = state.file_mut(id).filter(|_| !shared.is_open()) {
                 file.shared = None;
-                self.account(-shared.give_up());
             }
         }
         state.drop_if_idle(id);
