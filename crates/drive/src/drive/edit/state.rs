@@ -3,10 +3,10 @@
 use super::dirty::Dirty;
 use super::draft::{self, Draft, Start};
 use super::{MAX_DRAFT, MAX_SIZE, STAGE};
-use crate::content::LARGE;
 use crate::content::chunk::Chunker;
 use crate::content::intake::{Intake, Small};
 use crate::content::run::{self, Extent};
+use crate::content::{LARGE, MAX_TABLE};
 use crate::drive::commit::{Change, DraftId};
 use crate::drive::compose::{Base, Edited, Form, Segment};
 use crate::drive::records::{created, replaced};
@@ -18,6 +18,8 @@ use crate::tree::{Entry, Tree};
 use crate::version::Dot;
 use bytes::Bytes;
 use cobox_view::kv::ReadRows;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -25,6 +27,8 @@ use std::sync::Arc;
 const FILE_MODE: u32 = 0o644;
 /// An aligned window with more runs than this is rewritten when runs are folded.
 const WINDOW_RUNS: usize = 128;
+/// So many of them at a time: 32 MiB.
+const WINDOWS_AT_ONCE: usize = 32;
 
 /// An edit under way.
 pub(crate) struct Edit {
@@ -358,22 +362,34 @@ impl Edit {
             under.push((range.start, data));
             Ok(())
         };
-        let mut window = (0, 0);
         for extent in self.reader.extents() {
             if matches!(extent.run.codec, Codec::Lz4 { .. }) {
                 read(extent.at..extent.at + extent.length)?;
             }
-            let number = extent.at / LARGE;
-            window = if window.0 == number {
-                (number, window.1 + 1)
-            } else {
-                (number, 1)
-            };
-            if window.1 == WINDOW_RUNS + 1 {
-                read(number * LARGE..(number + 1) * LARGE)?;
-            }
+        }
+        for number in self.worst_windows() {
+            read(number * LARGE..(number + 1) * LARGE)?;
         }
         Ok(())
+    }
+
+    /// Windows with too many runs, those with the most first; what is read anew at once must fit into memory, so the
+    /// others wait for their turn.
+    fn worst_windows(&self) -> Vec<u64> {
+        let mut runs: BTreeMap<u64, usize> = BTreeMap::new();
+        for extent in self.reader.extents() {
+            *runs.entry(extent.at / LARGE).or_default() += 1;
+        }
+        // A table holds so many and no more.
+        let is_crowded = runs.values().sum::<usize>() > MAX_TABLE / 2;
+        let (most, at_once) = match is_crowded {
+            true => (1, 8 * WINDOWS_AT_ONCE),
+            false => (WINDOW_RUNS, WINDOWS_AT_ONCE),
+        };
+        let mut worst: Vec<_> = runs.into_iter().filter(|(_, runs)| *runs > most).collect();
+        worst.sort_by_key(|(number, runs)| (Reverse(*runs), *number));
+        worst.truncate(at_once);
+        worst.into_iter().map(|(number, _)| number).collect()
     }
 
     pub fn record(
