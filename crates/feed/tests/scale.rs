@@ -4,6 +4,7 @@ use bytes::Bytes;
 use cobox_feed::manifest::FeedKeyPair;
 use cobox_feed::set::Batch;
 use cobox_feed::store::{Options, Store};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 fn options(open_files: usize) -> Options {
     let mut options = Options::default();
@@ -25,6 +26,7 @@ fn address(number: u32) -> [u8; 32] {
 
 #[test]
 fn two_thousand_feeds_in_one_set() {
+    let _alone = alone();
     const FEEDS: u32 = 2000;
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), options(4)).unwrap();
@@ -48,6 +50,7 @@ fn two_thousand_feeds_in_one_set() {
 
 #[test]
 fn three_hundred_spaces_with_few_open_files_and_threads() {
+    let _alone = alone();
     const SPACES: u32 = 300;
     const FILES: usize = 64;
     let dir = tempfile::tempdir().unwrap();
@@ -80,6 +83,12 @@ fn three_hundred_spaces_with_few_open_files_and_threads() {
     }
     assert!(open_files() <= before + FILES);
     assert!(threads() < 20, "opening starts no threads: {}", threads());
+}
+
+/// Files and threads are counted for the whole process: one test at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Files that this process has open (other than sockets and pipes, which do not change here).
