@@ -1,6 +1,6 @@
 //! The gate: format, lints, all tests, one count at the end.
 
-use crate::run::{command, ensure, install_npm, run};
+use crate::run::{command, ensure, install_npm, install_python, run};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
@@ -36,7 +36,7 @@ pub fn test(quick: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Tools and packages the tests use, from Debian and npm, by name.
+/// Tools and packages the tests use, from Debian, npm and PyPI, by name.
 fn prepare() -> Result<(), String> {
     ensure(&[
         ("node", "nodejs"),
@@ -50,7 +50,8 @@ fn prepare() -> Result<(), String> {
         ("rsync", "rsync"),
         ("sqlite3", "sqlite3"),
     ])?;
-    install_npm("interop")
+    install_npm("interop")?;
+    install_python("interop/contract")
 }
 
 #[derive(Default)]

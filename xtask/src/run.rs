@@ -68,6 +68,26 @@ pub fn install_npm(folder: &str) -> Result<(), String> {
     run(command("npm", &["ci", "--no-audit", "--no-fund"]).current_dir(folder))
 }
 
+/// Installs what a folder's `requirements.txt` names from PyPI into a virtual environment of its own under `target`,
+/// unless that was done since the file last changed.
+pub fn install_python(folder: &str) -> Result<(), String> {
+    let wanted = root().join(folder).join("requirements.txt");
+    let name = Path::new(folder).file_name().unwrap_or_default();
+    let place = root().join("target/python").join(name);
+    let done = place.join("installed");
+    if done.exists() && modified(&done) >= modified(&wanted) {
+        return Ok(());
+    }
+    let has_venv = command("python3", &["-c", "import ensurepip"]).output();
+    if !has_venv.is_ok_and(|output| output.status.success()) {
+        ensure(&[("", "python3-venv")])?;
+    }
+    run(command("python3", &["-m", "venv"]).arg(&place))?;
+    let mut install = Command::new(place.join("bin/pip"));
+    run(install.args(["install", "-q", "-r"]).arg(&wanted))?;
+    std::fs::write(&done, "").map_err(|e| format!("{}: {e}", done.display()))
+}
+
 fn modified(path: &Path) -> Option<SystemTime> {
     path.metadata().and_then(|data| data.modified()).ok()
 }

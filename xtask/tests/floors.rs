@@ -21,7 +21,8 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "cobox",
         &[
-            "main", "cli", "daemon", "client", "api", "mounts", "config", "memory",
+            "main", "cli", "daemon", "doors", "client", "api", "mounts", "settings", "config",
+            "logs", "memory",
         ],
     ),
     (

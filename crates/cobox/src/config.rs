@@ -112,21 +112,23 @@ impl Home {
     }
 }
 
-/// Writes a file of mode 0600 in one step: other programs see the old or the new one, never half.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), ConfigError> {
+    replace_private(path, bytes).map_err(|source| file("write", path, source))
+}
+
+/// Writes a file of mode 0600 in one step: other programs see the old or the new one, never half.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
     let _ = fs::remove_file(&new);
-    let write = || -> io::Result<()> {
-        let mut options = fs::OpenOptions::new();
-        let mut out = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&new)?;
-        out.write_all(bytes)?;
-        fs::rename(&new, path)
-    };
-    write().map_err(|source| file("write", path, source))
+    let mut options = fs::OpenOptions::new();
+    let mut out = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)?;
+    out.write_all(bytes)?;
+    out.sync_all()?;
+    fs::rename(&new, path)
 }
 
 fn file(action: &'static str, path: &Path, source: io::Error) -> ConfigError {

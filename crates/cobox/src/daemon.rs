@@ -1,17 +1,16 @@
 //! `cobox up`: opens the house, serves the API, shuts everything down in order. It only wires.
 
-use crate::api::{self, Api};
+use crate::api::{Access, Api};
 use crate::config::{ConfigError, Home, Running};
+use crate::doors::{DoorError, Doors, Wanted};
+use crate::logs::Logs;
 use crate::memory;
 use crate::mounts::Mounts;
-use axum::serve::ListenerExt;
 use cobox_space::shelf::{Shelf, ShelfOptions, SpaceError};
-use std::future::IntoFuture;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -21,14 +20,9 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Why the program could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
-    /// Another program listens there.
-    #[error(
-        "port {0} is taken by another program; choose another one with --port (nothing was changed)"
-    )]
-    PortTaken(u16),
-    /// Listening failed otherwise.
-    #[error("the API cannot listen on port {0}: {1}")]
-    Listen(u16, io::Error),
+    /// The API cannot be opened.
+    #[error(transparent)]
+    Door(#[from] DoorError),
     /// Another `cobox up` uses this home.
     #[error(
         "the home folder {0} is in use by another running cobox; stop it first (cobox stop), or choose another --home"
@@ -46,21 +40,32 @@ pub enum DaemonError {
 }
 
 /// What `up` was asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct UpOptions {
-    /// port of the API; 0 = any free one
-    pub port: u16,
+    /// where the API answers
+    pub doors: Wanted,
     /// announce and listen on the LAN
     pub lan: bool,
     /// where peers may connect; none = every interface, any port
     pub bind: Option<SocketAddr>,
+    /// where the last lines of the log are
+    pub logs: Logs,
+}
+
+/// Where the program answers, once it does.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// port of the API on loopback
+    pub port: u16,
+    /// where else, for people
+    pub others: Vec<String>,
 }
 
 /// Runs until stopped by a signal or a call. `ready` is told once, when everything answers.
 pub fn run(
     home: &Home,
     options: &UpOptions,
-    ready: impl FnOnce(&Shelf, u16),
+    ready: impl FnOnce(&Shelf, &Ready),
 ) -> Result<(), DaemonError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -74,12 +79,16 @@ pub fn run(
 async fn serve(
     home: &Home,
     options: &UpOptions,
-    ready: impl FnOnce(&Shelf, u16),
+    ready: impl FnOnce(&Shelf, &Ready),
 ) -> Result<(), DaemonError> {
     home.create()?;
     // The port first: a taken one is told before anything is opened.
-    let listener = listen(options.port).await?;
-    let port = listener.local_addr()?.port();
+    let doors = Doors::open(&options.doors).await?;
+    let port = doors.port()?;
+    let open = Ready {
+        port,
+        others: doors.others(),
+    };
     let shelf = open_shelf(home, options).await?;
     let mounts = Mounts::new(shelf.clone(), home.path().to_owned());
     let token = home.write_token()?;
@@ -90,6 +99,9 @@ async fn serve(
     let api = Arc::new(Api {
         shelf: shelf.clone(),
         mounts: mounts.clone(),
+        access: Arc::new(Access::of(home.path())),
+        jobs: Arc::default(),
+        logs: options.logs.clone(),
         home: home.path().display().to_string(),
         token,
         port,
@@ -97,8 +109,9 @@ async fn serve(
     });
     on_mounts(&mounts, Mounts::restore).await?;
     let tending = tokio::spawn(mounts.clone().tend());
-    ready(&shelf, port);
-    let served = serve_until_stopped(listener, api).await;
+    ready(&shelf, &open);
+    let served = serve_until_stopped(doors, &api).await;
+    api.jobs.close(GRACE).await;
     tending.abort();
     // Before the shelf: what was written through mounts has yet to be committed.
     let unmounted = on_mounts(&mounts, Mounts::close).await;
@@ -116,14 +129,6 @@ async fn on_mounts(mounts: &Arc<Mounts>, verb: fn(&Mounts)) -> Result<(), Daemon
     done.map_err(|failed| DaemonError::Run(io::Error::other(failed)))
 }
 
-async fn listen(port: u16) -> Result<TcpListener, DaemonError> {
-    let listened = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
-    listened.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => DaemonError::PortTaken(port),
-        _ => DaemonError::Listen(port, error),
-    })
-}
-
 async fn open_shelf(home: &Home, options: &UpOptions) -> Result<Shelf, DaemonError> {
     use cobox_feed::store::StoreError;
     let mut shelf_options = ShelfOptions::default();
@@ -139,24 +144,20 @@ async fn open_shelf(home: &Home, options: &UpOptions) -> Result<Shelf, DaemonErr
         })
 }
 
-async fn serve_until_stopped(listener: TcpListener, api: Arc<Api>) -> Result<(), DaemonError> {
-    let mut stopping = api.stop.subscribe();
-    // Else the body of a small answer waits 40 ms for the acknowledgement of its head.
-    let listener = listener.tap_io(|connection| {
-        connection.set_nodelay(true).ok(); // without it: slower, but as right
-    });
-    let server =
-        axum::serve(listener, api::router(api.clone())).with_graceful_shutdown(async move {
-            let _ = stopping.wait_for(|stop| *stop).await;
-        });
-    let server = tokio::spawn(server.into_future());
-    stop_asked(&api).await?;
+async fn serve_until_stopped(doors: Doors, api: &Arc<Api>) -> Result<(), DaemonError> {
+    let servers = doors.serve(api)?;
+    stop_asked(api).await?;
     api.stop.send_replace(true);
     // Long work that does not end within the grace time is cut.
-    match tokio::time::timeout(GRACE, server).await {
-        Ok(Ok(served)) => Ok(served?),
-        Ok(Err(_)) | Err(_) => Ok(()),
-    }
+    let ended = tokio::time::timeout(GRACE, async {
+        for server in servers {
+            if let Ok(served) = server.await {
+                served?;
+            }
+        }
+        Ok::<_, DaemonError>(())
+    });
+    ended.await.unwrap_or(Ok(()))
 }
 
 async fn stop_asked(api: &Api) -> io::Result<()> {

@@ -5,8 +5,11 @@ mod cli;
 mod client;
 mod config;
 mod daemon;
+mod doors;
+mod logs;
 mod memory;
 mod mounts;
+mod settings;
 
 fn main() -> std::process::ExitCode {
     memory::give_back();

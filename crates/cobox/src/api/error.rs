@@ -3,7 +3,7 @@
 use crate::api::types::{ErrorJson, ErrorsJson};
 use crate::mounts::MountsError;
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cobox_drive::drive::DriveError;
 use cobox_feed::store::StoreError;
@@ -15,6 +15,8 @@ use std::io;
 pub struct ApiError {
     status: StatusCode,
     error: ErrorJson,
+    /// seconds after which it may be tried again
+    after: Option<u64>,
 }
 
 impl ApiError {
@@ -27,7 +29,14 @@ impl ApiError {
                 code: code.into(),
                 param: None,
             },
+            after: None,
         }
+    }
+
+    /// It may be tried again after some seconds.
+    pub fn after(mut self, seconds: u64) -> Self {
+        self.after = Some(seconds);
+        self
     }
 
     /// A request that cannot be understood.
@@ -35,6 +44,13 @@ impl ApiError {
         let mut error = Self::new(StatusCode::BAD_REQUEST, "bad_request", msg);
         error.error.param = Some(param.into());
         error
+    }
+
+    /// Something of ours broke.
+    pub fn inside(failed: &dyn std::fmt::Display) -> Self {
+        tracing::error!("a call failed inside: {failed}");
+        let msg = "the program failed inside; what was reported as done before is safe";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", msg)
     }
 
     /// The JSON inside, for the last line of a long job.
@@ -45,13 +61,13 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (
-            self.status,
-            Json(ErrorsJson {
-                errors: vec![self.error],
-            }),
-        )
-            .into_response()
+        let errors = vec![self.error];
+        let mut response = (self.status, Json(ErrorsJson { errors })).into_response();
+        if let Some(seconds) = self.after {
+            let value = HeaderValue::from(seconds);
+            response.headers_mut().insert(header::RETRY_AFTER, value);
+        }
+        response
     }
 }
 

@@ -1,132 +1,183 @@
-//! Live events as server-sent events, one JSON object each.
+//! Live events: one JSON object each, as server-sent events; `socket` sends the same over a web socket.
+//!
+//! Bounded: what a slow reader has not taken when the sources run over is lost to it, and it is told how much.
 
-use crate::api::types::EventJson;
-use crate::api::{Api, ApiError, Segment, blocking, shapes, time};
+mod shape;
+
+use crate::api::types::{EventJson, JobJson};
+use crate::api::{Api, ApiError, Segment, blocking};
 use crate::mounts::MountEvent;
 use axum::extract::State;
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
 use cobox_keys::access::Address;
 use cobox_space::shelf::{ShelfEvent, SpaceError};
 use futures_util::Stream;
-use serde_json::{Value, json};
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-type Events = Sse<
-    axum::response::sse::KeepAliveStream<
-        std::pin::Pin<Box<dyn Stream<Item = Result<Event, Infallible>> + Send>>,
-    >,
->;
+type Events = Sse<KeepAliveStream<Pin<Box<dyn Stream<Item = Result<Event, Infallible>> + Send>>>>;
 
-/// `GET /api/events`
-pub async fn all(State(api): State<Arc<Api>>) -> Events {
-    follow(&api, None)
+/// The calls of this file.
+pub fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(all))
+        .routes(routes!(of_space))
 }
 
-/// `GET /api/spaces/:space/events`
+/// Follow everything live
+///
+/// Server-sent events; the data of each is an `EventJson`. The same comes over a web socket at `/api`.
+#[utoipa::path(get, path = "/events", tag = "events", operation_id = "followEvents",
+    responses((status = 200, description = "events until the caller goes away", body = EventJson, content_type = "text/event-stream")))]
+pub async fn all(State(api): State<Arc<Api>>) -> Events {
+    stream(Follow::of(&api, None))
+}
+
+/// Follow what happens in a space
+#[utoipa::path(get, path = "/spaces/{space}/events", tag = "events", operation_id = "followSpace",
+    responses((status = 200, description = "events until the caller goes away", body = EventJson, content_type = "text/event-stream")))]
 pub async fn of_space(
     State(api): State<Arc<Api>>,
     Segment(space): Segment,
 ) -> Result<Events, ApiError> {
     let of = api.clone();
     let address = blocking(move || Ok::<_, SpaceError>(of.shelf.space(&space)?.address())).await?;
-    Ok(follow(&api, Some(address)))
+    Ok(stream(Follow::of(&api, Some(address))))
 }
 
-fn follow(api: &Api, only: Option<Address>) -> Events {
-    let (events, mounts) = (api.shelf.subscribe(), api.mounts.subscribe());
-    let port = api.port;
-    let sources = (events, mounts, api.stop.subscribe());
-    let events = futures_util::stream::unfold(sources, move |mut sources| async move {
-        let (events, mounts, stop) = &mut sources;
-        loop {
-            let event = tokio::select! {
-                event = events.recv() => event.map(|event| shape(&event)),
-                event = mounts.recv() => event.map(|event| of_mount(port, &event)),
-                _ = stop.wait_for(|stop| *stop) => return None,
-            };
-            match event {
-                Ok(json) => {
-                    if only.is_none_or(|address| json.address == address.to_string()) {
-                        let text = serde_json::to_string(&json).unwrap_or_default();
-                        return Some((Ok(Event::default().data(text)), sources));
-                    }
-                }
-                // Events missed by a slow reader: state can always be asked for again.
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return None,
-            }
-        }
+fn stream(follow: Follow) -> Events {
+    let events = futures_util::stream::unfold(follow, async |mut follow| {
+        let event = follow.next().await?;
+        let text = serde_json::to_string(&event).unwrap_or_default();
+        Some((Ok(Event::default().data(text)), follow))
     });
-    let boxed: std::pin::Pin<Box<dyn Stream<Item = _> + Send>> = Box::pin(events);
+    let boxed: Pin<Box<dyn Stream<Item = _> + Send>> = Box::pin(events);
     Sse::new(boxed).keep_alive(KeepAlive::default())
 }
 
-fn shape(event: &ShelfEvent) -> EventJson {
-    let (kind, address, data) = match event {
-        ShelfEvent::Changed { address, path } => {
-            ("drive/changed", address, json!({ "path": path }))
-        }
-        ShelfEvent::Conflicts { address } => ("drive/conflicts", address, json!({})),
-        ShelfEvent::Member {
-            address,
-            public_key,
-            name,
-        } => {
-            let about = json!({ "author": public_key.to_string(), "content": { "name": name } });
-            ("peer/about", address, about)
-        }
-        ShelfEvent::Renamed { address, name } => ("space/about", address, json!({ "name": name })),
-        ShelfEvent::Connected { address, device } => (
-            "peer/connection",
-            address,
-            json!({ "peerId": device.to_string(), "online": true }),
-        ),
-        ShelfEvent::Disconnected { address, device } => (
-            "peer/connection",
-            address,
-            json!({ "peerId": device.to_string(), "online": false }),
-        ),
-        ShelfEvent::Synced {
-            address,
-            device,
-            time_ms,
-        } => {
-            let at = time::format_ms(*time_ms);
-            (
-                "space/last-sync",
-                address,
-                json!({ "peerId": device.to_string(), "lastSyncAt": at }),
-            )
-        }
-        ShelfEvent::Refused { address, reason } => {
-            ("refused", address, json!({ "reason": reason }))
-        }
-        _ => return unknown(),
-    };
-    made(kind, address.to_string(), data)
+/// All events from now on, of everything or of one space.
+pub struct Follow {
+    shelf: Receiver<ShelfEvent>,
+    mounts: Receiver<MountEvent>,
+    jobs: Receiver<JobJson>,
+    stop: watch::Receiver<bool>,
+    only: Option<String>,
+    port: u16,
 }
 
-fn of_mount(port: u16, event: &MountEvent) -> EventJson {
-    let now = json!(event.now.as_ref().map(|shown| shapes::mount(port, shown)));
-    made("space/mount", event.address.to_string(), now)
+impl Follow {
+    /// Begins now.
+    pub fn of(api: &Api, only: Option<Address>) -> Self {
+        Self {
+            shelf: api.shelf.subscribe(),
+            mounts: api.mounts.subscribe(),
+            jobs: api.jobs.subscribe(),
+            stop: api.stop.subscribe(),
+            only: only.map(|address| address.to_string()),
+            port: api.port,
+        }
+    }
+
+    /// The next one; none when the program stops. May be dropped while it waits.
+    pub async fn next(&mut self) -> Option<EventJson> {
+        loop {
+            let event = tokio::select! {
+                event = self.shelf.recv() => event.map(|event| shape::of_shelf(&event)),
+                event = self.mounts.recv() => event.map(|event| Some(shape::of_mount(self.port, &event))),
+                event = self.jobs.recv() => event.map(|job| Some(shape::of_job(&job))),
+                _ = self.stop.wait_for(|stop| *stop) => return None,
+            };
+            match event {
+                Ok(Some(event)) if self.wants(&event) => return Some(event),
+                Ok(_) => {}
+                Err(RecvError::Lagged(count)) => return Some(shape::missed(count)),
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    fn wants(&self, event: &EventJson) -> bool {
+        self.only.as_ref().is_none_or(|only| event.address == *only)
+    }
 }
 
-fn unknown() -> EventJson {
-    made("unknown", String::new(), Value::Null)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::broadcast;
 
-fn made(kind: &str, address: String, data: Value) -> EventJson {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    EventJson {
-        kind: kind.into(),
-        address,
-        time: time::format_ms(now),
-        data,
+    struct Sources {
+        shelf: broadcast::Sender<ShelfEvent>,
+        _mounts: broadcast::Sender<MountEvent>,
+        _jobs: broadcast::Sender<JobJson>,
+        stop: watch::Sender<bool>,
+    }
+
+    fn follow(only: Option<Address>) -> (Sources, Follow) {
+        let (shelf, mounts, jobs) = (
+            broadcast::channel(4),
+            broadcast::channel(4),
+            broadcast::channel(4),
+        );
+        let (stop, stopping) = watch::channel(false);
+        let follow = Follow {
+            shelf: shelf.1,
+            mounts: mounts.1,
+            jobs: jobs.1,
+            stop: stopping,
+            only: only.map(|address| address.to_string()),
+            port: 1,
+        };
+        (
+            Sources {
+                shelf: shelf.0,
+                _mounts: mounts.0,
+                _jobs: jobs.0,
+                stop,
+            },
+            follow,
+        )
+    }
+
+    fn changed(space: u8, n: usize) -> ShelfEvent {
+        let address: Address = format!("{space:02x}").repeat(32).parse().unwrap();
+        ShelfEvent::Changed {
+            address,
+            path: n.to_string(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_is_told_how_much_it_missed_and_goes_on() {
+        let (sources, mut follow) = follow(None);
+        for n in 0..100 {
+            sources.shelf.send(changed(1, n)).unwrap();
+        }
+        let first = follow.next().await.unwrap();
+        assert_eq!(
+            (first.kind.as_str(), first.data["count"].as_u64()),
+            ("events/missed", Some(96))
+        );
+        for n in 96..100 {
+            assert_eq!(follow.next().await.unwrap().data["path"], n.to_string());
+        }
+    }
+
+    #[tokio::test]
+    async fn of_one_space_nothing_else_is_told_and_all_ends_with_the_program() {
+        let only = "01".repeat(32).parse().unwrap();
+        let (sources, mut follow) = follow(Some(only));
+        for (space, n) in [(2, 0), (1, 1), (2, 2)] {
+            sources.shelf.send(changed(space, n)).unwrap();
+        }
+        assert_eq!(follow.next().await.unwrap().data["path"], "1");
+        sources.stop.send_replace(true);
+        assert!(follow.next().await.is_none());
     }
 }

@@ -1,34 +1,45 @@
-//! Calls about what is inside a space: listing, reading, writing, moving, history, conflicts.
+//! Calls about what is inside a space: listing, moving, history, conflicts. The bytes of files are in `transfer`.
 
 use crate::api::types::*;
-use crate::api::upload::Upload;
-use crate::api::{Api, ApiError, Body, Segment, blocking, bytes_in_url, shapes, time};
+use crate::api::{Api, ApiError, Body, Segment, blocking, bytes_in_url, jobs, shapes, time};
 use axum::Json;
-use axum::body::Body as HttpBody;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use cobox_drive::drive::{DriveError, Restore};
-use cobox_drive::handle::{FileReader, WriteOptions};
+use cobox_drive::handle::WriteOptions;
 use cobox_drive::path::DrivePath;
 use cobox_drive::record::Kind;
 use cobox_drive::version::Dot;
 use cobox_space::shelf::SpaceError;
-use std::io::{self, Read};
-use std::ops::Range;
+use cobox_space::space::Space;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use std::sync::atomic::Ordering;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Entries between two words about how far a restore is.
+const TELL_EVERY: u64 = 256;
 
 type Answer<T> = Result<Json<T>, ApiError>;
 
-/// Bytes read from a file at a time.
-const CHUNK: usize = 256 << 10;
+/// The calls of this file.
+pub fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(listing))
+        .routes(routes!(create_folder))
+        .routes(routes!(rename))
+        .routes(routes!(history))
+        .routes(routes!(restore))
+        .routes(routes!(conflicts))
+        .routes(routes!(resolve))
+}
 
-/// Bytes of a refused upload that are read and thrown away before the answer.
-const MAX_DRAINED: u64 = 1 << 30;
-
-/// `GET /api/spaces/:space/drive?path=`
+/// List a folder, or show one entry
+#[utoipa::path(get, path = "/spaces/{space}/drive", tag = "files", operation_id = "list",
+    params(("path" = Option<String>, Query, description = "path in the space, percent-encoded; the top folder if missing")),
+    responses((status = 200, description = "the entry, and its children if it is a folder", body = ListingJson)),
+    extensions(("x-codes" = json!(["@read"]))))]
 pub async fn listing(
     State(api): State<Arc<Api>>,
     Segment(space): Segment,
@@ -51,144 +62,11 @@ pub async fn listing(
     listing.await.map(Json)
 }
 
-/// `GET /api/spaces/:space/files?path=&version=`, with ranges.
-pub async fn read(
-    State(api): State<Arc<Api>>,
-    Segment(space): Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let path = path_in(query.as_deref())?;
-    let version = version_in(query.as_deref())?;
-    let file = blocking(move || {
-        let space = api.shelf.space(&space)?;
-        Ok::<_, SpaceError>(space.drive().open_file(&path, version)?)
-    });
-    let file = file.await?;
-    let size = file.size();
-    let asked = headers
-        .get(header::RANGE)
-        .and_then(|value| value.to_str().ok());
-    let Ok(range) = range_of(asked, size) else {
-        let msg = format!("the file has {size} bytes; the range asked for is outside");
-        return Err(ApiError::new(
-            StatusCode::RANGE_NOT_SATISFIABLE,
-            "bad_range",
-            msg,
-        ));
-    };
-    Ok(stream(file, range, size))
-}
-
-fn stream(file: FileReader, range: Option<Range<u64>>, size: u64) -> Response {
-    let part = range.clone().unwrap_or(0..size);
-    let length = part.end - part.start;
-    let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(4);
-    tokio::task::spawn_blocking(move || send_file(&file, part, &sender));
-    let chunks = futures_util::stream::unfold(receiver, async |mut receiver| {
-        receiver.recv().await.map(|chunk| (chunk, receiver))
-    });
-    let mut response = HttpBody::from_stream(chunks).into_response();
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/octet-stream"),
-    );
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    if let Some(range) = range {
-        let text = format!(
-            "bytes {}-{}/{size}",
-            range.start,
-            range.end.saturating_sub(1)
-        );
-        if let Ok(value) = HeaderValue::from_str(&text) {
-            headers.insert(header::CONTENT_RANGE, value);
-        }
-        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-    }
-    response
-}
-
-fn send_file(file: &FileReader, mut part: Range<u64>, sender: &mpsc::Sender<io::Result<Bytes>>) {
-    while part.start < part.end {
-        let want = CHUNK.min(usize::try_from(part.end - part.start).unwrap_or(CHUNK));
-        let mut buffer = vec![0; want];
-        let chunk = match file.read_at(part.start, &mut buffer) {
-            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(read) => {
-                buffer.truncate(read);
-                part.start += read as u64;
-                Ok(Bytes::from(buffer))
-            }
-            Err(error) => Err(io::Error::other(error)),
-        };
-        let failed = chunk.is_err();
-        if sender.blocking_send(chunk).is_err() || failed {
-            return;
-        }
-    }
-}
-
-/// Reads `bytes=a-b`, `bytes=a-` and `bytes=-n`; several ranges are answered with the whole file.
-fn range_of(header: Option<&str>, size: u64) -> Result<Option<Range<u64>>, ()> {
-    let Some(spec) = header.and_then(|h| h.strip_prefix("bytes=")) else {
-        return Ok(None);
-    };
-    let Some((from, to)) = spec.split_once('-') else {
-        return Ok(None);
-    };
-    let range = match (from.trim().parse::<u64>(), to.trim().parse::<u64>()) {
-        (Ok(from), Ok(to)) if to >= from => from..size.min(to.saturating_add(1)),
-        (Ok(from), Err(_)) if to.trim().is_empty() => from..size,
-        (Err(_), Ok(last)) if from.trim().is_empty() => size.saturating_sub(last)..size,
-        _ => return Ok(None),
-    };
-    if range.start >= size {
-        Err(())
-    } else {
-        Ok(Some(range))
-    }
-}
-
-/// `PUT /api/spaces/:space/files?path=`: the body is the file.
-pub async fn write(
-    State(api): State<Arc<Api>>,
-    Segment(space): Segment,
-    RawQuery(query): RawQuery,
-    body: HttpBody,
-) -> Result<(StatusCode, Json<EntryJson>), ApiError> {
-    let path = path_in(query.as_deref())?;
-    let options = options_in(query.as_deref());
-    let mut source = Upload::of(body);
-    let entry = blocking(move || {
-        let space = api.shelf.space(&space)?;
-        let written = space.drive().write_file(&path, &mut source, options);
-        if written.is_err() {
-            // Whoever is still sending would not hear the answer.
-            let _ = io::copy(&mut source.take(MAX_DRAINED), &mut io::sink());
-        }
-        Ok::<_, SpaceError>(shapes::entry(&written?))
-    });
-    Ok((StatusCode::CREATED, Json(entry.await?)))
-}
-
-/// `DELETE /api/spaces/:space/files?path=&recursive=true`
-pub async fn remove(
-    State(api): State<Arc<Api>>,
-    Segment(space): Segment,
-    RawQuery(query): RawQuery,
-) -> Result<StatusCode, ApiError> {
-    let path = path_in(query.as_deref())?;
-    let recursive = flag(query.as_deref(), "recursive");
-    blocking(move || {
-        Ok::<_, SpaceError>(api.shelf.space(&space)?.drive().remove(&path, recursive)?)
-    })
-    .await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// `POST /api/spaces/:space/folders?path=&parents=true`
+/// Create a folder
+#[utoipa::path(post, path = "/spaces/{space}/folders", tag = "files", operation_id = "createFolder",
+    params(("path" = Option<String>, Query, description = "path in the space, percent-encoded; the top folder if missing"), ("parents" = Option<bool>, Query, description = "missing folders above it too")),
+    responses((status = 201, description = "done", body = EntryJson)),
+    extensions(("x-codes" = json!(["@write"]))))]
 pub async fn create_folder(
     State(api): State<Arc<Api>>,
     Segment(space): Segment,
@@ -207,7 +85,11 @@ pub async fn create_folder(
     Ok((StatusCode::CREATED, Json(entry.await?)))
 }
 
-/// `POST /api/spaces/:space/move`
+/// Move or rename within a space
+#[utoipa::path(post, path = "/spaces/{space}/move", tag = "files", operation_id = "move",
+    request_body = MoveJson,
+    responses((status = 204, description = "done")),
+    extensions(("x-codes" = json!(["@write"]))))]
 pub async fn rename(
     State(api): State<Arc<Api>>,
     Segment(space): Segment,
@@ -220,7 +102,11 @@ pub async fn rename(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /api/spaces/:space/history?path=`
+/// Versions of a file or folder, newest first; also of deleted ones
+#[utoipa::path(get, path = "/spaces/{space}/history", tag = "files", operation_id = "history",
+    params(("path" = Option<String>, Query, description = "path in the space, percent-encoded; the top folder if missing")),
+    responses((status = 200, description = "one each", body = Vec<VersionJson>)),
+    extensions(("x-codes" = json!(["@read"]))))]
 pub async fn history(
     State(api): State<Arc<Api>>,
     Segment(space): Segment,
@@ -241,35 +127,76 @@ pub async fn history(
     versions.await.map(Json)
 }
 
-/// `POST /api/spaces/:space/restore?path=`
+/// Bring back a version, or everything below a folder as of a time
+///
+/// All of it in one commit, or nothing.
+#[utoipa::path(post, path = "/spaces/{space}/restore", tag = "files", operation_id = "restore",
+    params(
+        ("path" = Option<String>, Query, description = "path in the space, percent-encoded; the top folder if missing"),
+        ("detach" = Option<bool>, Query, description = "answer at once, go on as a job"),
+    ),
+    request_body = RestoreJson,
+    responses(
+        (status = 200, description = "how much came back, as new versions", body = RestoredJson),
+        (status = 202, description = "begun", body = JobJson),
+    ),
+    extensions(("x-codes" = json!(["@write", "no_such_version", "stopped", "too_many_jobs"]))))]
 pub async fn restore(
     State(api): State<Arc<Api>>,
     Segment(space): Segment,
     RawQuery(query): RawQuery,
     Body(request): Body<RestoreJson>,
-) -> Answer<RestoredJson> {
+) -> Result<Response, ApiError> {
     let path = path_in(query.as_deref())?;
     let what = match (&request.version, &request.at) {
         (Some(id), None) => Restore::Version(dot(id)?),
         (None, Some(at)) => Restore::Time(moment("at", at)?),
         _ => return Err(ApiError::bad("version", "name either a version or a time")),
     };
-    let restored = blocking(move || {
-        let space = api.shelf.space(&space).map_err(ApiError::from)?;
-        match (space.drive().restore(&path, what), what) {
-            (Err(DriveError::NotFound(path)), Restore::Time(_)) => {
-                let msg = format!("there was nothing at {path} at that time");
-                Err(ApiError::new(StatusCode::NOT_FOUND, "not_found", msg))
+    let detach = flag(query.as_deref(), "detach");
+    let jobs = api.jobs.clone();
+    let space = blocking(move || api.shelf.space(&space)).await?;
+    if !detach {
+        let restored = blocking(move || bring_back(&space, &path, what, &mut |_| true)).await?;
+        return Ok(Json(RestoredJson { restored }).into_response());
+    }
+    let job = jobs.start("restore", space.address(), move |tell, cancel| {
+        let mut go_on = |entries| {
+            if entries % TELL_EVERY == 0 {
+                tell(JobProgress {
+                    entries,
+                    ..JobProgress::default()
+                });
             }
-            (restored, _) => Ok(restored?),
-        }
+            !cancel.load(Ordering::Relaxed)
+        };
+        let entries = bring_back(&space, &path, what, &mut go_on)?;
+        Ok(JobDone {
+            entries,
+            ..JobDone::default()
+        })
     });
-    Ok(Json(RestoredJson {
-        restored: restored.await?,
-    }))
+    Ok(jobs::answer(&job?, query.as_deref()))
 }
 
-/// `GET /api/spaces/:space/conflicts`
+fn bring_back(
+    space: &Space,
+    path: &DrivePath,
+    what: Restore,
+    go_on: &mut dyn FnMut(u64) -> bool,
+) -> Result<u64, ApiError> {
+    match (space.drive().restore_while(path, what, go_on), what) {
+        (Err(DriveError::NotFound(path)), Restore::Time(_)) => {
+            let msg = format!("there was nothing at {path} at that time");
+            Err(ApiError::new(StatusCode::NOT_FOUND, "not_found", msg))
+        }
+        (restored, _) => Ok(restored?),
+    }
+}
+
+/// Versions that compete because people worked apart
+#[utoipa::path(get, path = "/spaces/{space}/conflicts", tag = "files", operation_id = "listConflicts",
+    responses((status = 200, description = "one each", body = Vec<ConflictJson>)))]
 pub async fn conflicts(
     State(api): State<Arc<Api>>,
     Segment(space): Segment,
@@ -288,7 +215,12 @@ pub async fn conflicts(
     conflicts.await.map(Json)
 }
 
-/// `POST /api/spaces/:space/resolve?path=`
+/// Settle a conflict: keep one version, the others stay in the history
+#[utoipa::path(post, path = "/spaces/{space}/resolve", tag = "files", operation_id = "resolve",
+    params(("path" = Option<String>, Query, description = "path in the space, percent-encoded; the top folder if missing")),
+    request_body = KeepJson,
+    responses((status = 204, description = "done")),
+    extensions(("x-codes" = json!(["@write", "no_such_version"]))))]
 pub async fn resolve(
     State(api): State<Arc<Api>>,
     Segment(space): Segment,
@@ -332,30 +264,15 @@ pub(super) fn path_in(query: Option<&str>) -> Result<DrivePath, ApiError> {
     parse(&bytes_in_url::parameter(query, "path").unwrap_or_default())
 }
 
-fn version_in(query: Option<&str>) -> Result<Option<Dot>, ApiError> {
+/// Which version of a file a call is about, if it says so.
+pub(super) fn version_in(query: Option<&str>) -> Result<Option<Dot>, ApiError> {
     let Some(text) = bytes_in_url::parameter(query, "version") else {
         return Ok(None);
     };
     dot(&String::from_utf8_lossy(&text)).map(Some)
 }
 
-fn flag(query: Option<&str>, name: &str) -> bool {
+/// Is a switch in the query on?
+pub(super) fn flag(query: Option<&str>, name: &str) -> bool {
     bytes_in_url::parameter(query, name).is_some_and(|value| value == b"true")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::range_of;
-
-    #[test]
-    fn ranges_are_read_and_clamped() {
-        assert_eq!(range_of(None, 10), Ok(None));
-        assert_eq!(range_of(Some("bytes=2-4"), 10), Ok(Some(2..5)));
-        assert_eq!(range_of(Some("bytes=2-"), 10), Ok(Some(2..10)));
-        assert_eq!(range_of(Some("bytes=-3"), 10), Ok(Some(7..10)));
-        assert_eq!(range_of(Some("bytes=0-99"), 10), Ok(Some(0..10)));
-        assert_eq!(range_of(Some("bytes=10-"), 10), Err(()));
-        assert_eq!(range_of(Some("bytes=0-1,4-5"), 10), Ok(None));
-        assert_eq!(range_of(Some("lines=1-2"), 10), Ok(None));
-    }
 }

@@ -1,38 +1,104 @@
-//! Who may call: this machine, our own page, and whoever holds the token. Nobody else.
+//! Who may call: this machine, our own page, and whoever holds the token or is logged in. Nobody else.
 
-use crate::api::Api;
+use crate::api::door::Door;
 use crate::api::error::ApiError;
+use crate::api::{Api, MAX_JSON};
 use crate::mounts::WEB_ROOT;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use std::sync::Arc;
+use std::time::Duration;
 use subtle::ConstantTimeEq;
 
+/// Calls that need neither token nor session: they say nothing about anybody, or are the way in.
+const OPEN: &[(&str, &str)] = &[
+    ("GET", "/api/system"),
+    ("GET", "/api/openapi.json"),
+    ("GET", "/api/docs"),
+    ("POST", "/api/auth"),
+];
+
+/// How much of a refused body is read and thrown away, in pieces of some kilobytes each,
+const MOST_PIECES: usize = 4096;
+/// and for how long.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where a browser says that a request comes from.
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Who calls, for the few calls that make a difference.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// holds the token, not just a session
+    pub has_token: bool,
+    /// came over TLS
+    pub secure: bool,
+}
+
+/// Does a call need neither token nor session?
+pub fn is_open(method: &str, path: &str) -> bool {
+    let method = if method == "HEAD" { "GET" } else { method };
+    OPEN.contains(&(method, path))
+}
+
+/// Refuses a body that is announced as larger than any call takes, also where none is expected.
+pub async fn bound_body(request: Request, next: Next) -> Response {
+    let announced = text(request.headers(), header::CONTENT_LENGTH);
+    let length = announced.and_then(|text| text.parse::<u64>().ok());
+    if length.is_none_or(|length| length <= MAX_JSON as u64) {
+        return next.run(request).await;
+    }
+    // Whoever is still sending would not hear the answer.
+    let mut body = request.into_body().into_data_stream().take(MOST_PIECES);
+    let drained = async { while let Some(Ok(_)) = body.next().await {} };
+    let _ = tokio::time::timeout(PATIENCE, drained).await; // who sends more than that does not listen
+    let msg = format!(
+        "the body is larger than the {MAX_JSON} bytes that this call takes; nothing was done"
+    );
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", msg).into_response()
+}
+
 /// Checks Host, Origin and token of every call, and hardens every answer.
-pub async fn check(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+pub async fn check(
+    State((api, door)): State<(Arc<Api>, Arc<Door>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     // A WebDAV client cannot send the token: its path has a secret of its own, see `mounts`.
-    let is_web = request.uri().path().starts_with(WEB_ROOT);
-    let checked = match is_web {
-        true => is_from_here(&api, request.headers()).and_then(|()| no_page(request.headers())),
-        false => allowed(&api, request.headers()),
-    };
+    let is_web = door.is_local() && request.uri().path().starts_with(WEB_ROOT);
+    let headers = request.headers();
+    let checked = is_from_here(&door, headers).and_then(|()| match is_web {
+        true => no_page(headers),
+        false => no_foreign_page(&door, headers),
+    });
+    let checked = checked.and_then(|()| match is_web {
+        true => Ok(false),
+        false => may_call(&api, &request),
+    });
     let mut response = match checked {
-        Ok(()) => next.run(request).await,
+        Ok(has_token) => {
+            let secure = door.is_secure();
+            request
+                .extensions_mut()
+                .insert(Caller { has_token, secure });
+            next.run(request).await
+        }
         Err(refusal) => refusal.into_response(),
     };
     harden(response.headers_mut());
     response
 }
 
-fn is_from_here(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
+fn is_from_here(door: &Door, headers: &HeaderMap) -> Result<(), ApiError> {
     let host = text(headers, header::HOST).unwrap_or_default();
-    if !is_ours(host, api.port) {
-        let msg = format!("calls for the host {host:?} are not answered here");
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "foreign_host", msg));
+    if door.is_called(host) {
+        return Ok(());
     }
-    Ok(())
+    let msg = format!("calls for the host {host:?} are not answered here");
+    Err(ApiError::new(StatusCode::FORBIDDEN, "foreign_host", msg))
 }
 
 /// Pages send where they come from; programs do not.
@@ -43,38 +109,43 @@ fn no_page(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
+fn no_foreign_page(door: &Door, headers: &HeaderMap) -> Result<(), ApiError> {
+    let is_own =
+        |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| door.is_own_page(origin));
+    match headers.get(header::ORIGIN) {
+        Some(origin) if !is_own(origin) => Err(foreign_origin()),
+        _ => Ok(()),
+    }
+}
+
 fn foreign_origin() -> ApiError {
     let msg = "calls from other web pages are refused; nothing was done";
     ApiError::new(StatusCode::FORBIDDEN, "foreign_origin", msg)
 }
 
-fn allowed(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
-    is_from_here(api, headers)?;
-    if let Some(origin) = headers.get(header::ORIGIN) {
-        let ours = origin.to_str().ok().and_then(|o| o.strip_prefix("http://"));
-        if !ours.is_some_and(|host| is_ours(host, api.port)) {
-            return Err(foreign_origin());
-        }
-    }
+/// True for who holds the token, false for who is logged in or needs to be neither.
+fn may_call(api: &Api, request: &Request) -> Result<bool, ApiError> {
+    let headers = request.headers();
     let given = text(headers, header::AUTHORIZATION).and_then(|h| h.strip_prefix("Bearer "));
-    let right = given.is_some_and(|given| given.as_bytes().ct_eq(api.token.as_bytes()).into());
-    if !right {
-        let msg = "the token is missing or wrong; nothing was done. It is in the file \"token\" in the home folder";
-        return Err(ApiError::new(StatusCode::UNAUTHORIZED, "wrong_token", msg));
+    if given.is_some_and(|given| given.as_bytes().ct_eq(api.token.as_bytes()).into()) {
+        return Ok(true);
     }
-    Ok(())
+    if is_open(request.method().as_str(), request.uri().path()) {
+        return Ok(false);
+    }
+    if given.is_none() && api.access.is_logged_in(headers) {
+        // The browser adds the cookie by itself, also for other pages of this machine, which may send no Origin.
+        return match text(headers, SITE) {
+            None | Some("same-origin" | "none") => Ok(false),
+            Some(_) => Err(foreign_origin()),
+        };
+    }
+    let msg = "the token is missing or wrong, and you are not logged in; nothing was done. The token is in the file \"token\" in the home folder";
+    Err(ApiError::new(StatusCode::UNAUTHORIZED, "wrong_token", msg))
 }
 
-fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-/// Is it the loopback host and our port? Anything else may be a rebound name.
-fn is_ours(host: &str, port: u16) -> bool {
-    let Some((name, given)) = host.rsplit_once(':') else {
-        return false;
-    };
-    given.parse() == Ok(port) && matches!(name, "localhost" | "127.0.0.1" | "[::1]")
 }
 
 fn harden(headers: &mut HeaderMap) {
@@ -83,34 +154,12 @@ fn harden(headers: &mut HeaderMap) {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; frame-ancestors 'none'; sandbox",
-        ),
     ];
     for (name, value) in set {
         headers.insert(name, HeaderValue::from_static(value));
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_ours;
-
-    #[test]
-    fn only_loopback_names_with_our_port_are_ours() {
-        for ours in ["localhost:9112", "127.0.0.1:9112", "[::1]:9112"] {
-            assert!(is_ours(ours, 9112), "{ours}");
-        }
-        for foreign in [
-            "",
-            "localhost",
-            "localhost:9113",
-            "evil.example:9112",
-            "127.0.0.1.evil:9112",
-            "::1",
-        ] {
-            assert!(!is_ours(foreign, 9112), "{foreign}");
-        }
-    }
+    // The one page of ours has its own.
+    let strict = "default-src 'none'; frame-ancestors 'none'; sandbox";
+    let policy = headers.entry(header::CONTENT_SECURITY_POLICY);
+    policy.or_insert(HeaderValue::from_static(strict));
 }

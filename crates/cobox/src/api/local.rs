@@ -11,8 +11,20 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-/// `POST /api/spaces/:space/put?path=`: the body names the file that the caller has open.
+/// The call of this file.
+pub fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(put))
+}
+
+/// Put a file of this machine into a space without sending its bytes: the body names the file that the caller has open
+#[utoipa::path(post, path = "/spaces/{space}/put", tag = "files", operation_id = "putLocal",
+    params(("path" = Option<String>, Query, description = "path in the space, percent-encoded; the top folder if missing"), ("parents" = Option<bool>, Query, description = "create missing folders")),
+    request_body = LocalFileJson,
+    responses((status = 201, description = "it is committed as a new version", body = EntryJson)),
+    extensions(("x-codes" = json!(["@write", "not_seen", "broken_upload"]))))]
 pub async fn put(
     State(api): State<Arc<Api>>,
     Segment(space): Segment,

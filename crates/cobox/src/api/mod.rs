@@ -2,7 +2,10 @@
 //!
 //! Not its job: deciding anything, or knowing how bytes are kept.
 
+mod access;
 pub mod bytes_in_url;
+mod compat;
+mod door;
 mod error;
 mod events;
 mod files;
@@ -10,25 +13,35 @@ mod guard;
 mod jobs;
 mod local;
 mod mounts;
+mod openapi;
+mod program;
+mod range;
 mod shapes;
+mod socket;
 mod spaces;
 pub mod time;
+mod transfer;
 pub mod types;
 mod upload;
 mod web;
 
+pub use access::Access;
+pub use door::{Door, Reach};
 pub use error::ApiError;
+pub use jobs::Jobs;
 
+use crate::logs::Logs;
 use crate::mounts::{Mounts, WEB_ROOT};
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::routing::{any, delete, get, patch, post};
-use axum::{Json, Router, middleware};
+use axum::routing::any;
+use axum::{Extension, Json, Router, middleware};
 use cobox_space::shelf::Shelf;
 use std::sync::Arc;
 use tokio::sync::watch;
+use utoipa_axum::router::OpenApiRouter;
 
 /// Largest JSON body.
 const MAX_JSON: usize = 1 << 20;
@@ -39,62 +52,45 @@ pub struct Api {
     pub shelf: Shelf,
     /// what is mounted of it
     pub mounts: Arc<Mounts>,
+    /// password and sessions
+    pub access: Arc<Access>,
+    /// long work
+    pub jobs: Arc<Jobs>,
+    /// the last lines of the log
+    pub logs: Logs,
     /// shown in status
     pub home: String,
     /// who knows it may call
     pub token: String,
-    /// our port, for the Host check
+    /// our port on loopback, shown in the addresses of WebDAV shares
     pub port: u16,
     /// becomes true when the program is to stop
     pub stop: watch::Sender<bool>,
 }
 
-/// All routes, guarded.
-pub fn router(api: Arc<Api>) -> Router {
-    let routes = Router::new()
-        .route("/system", get(spaces::system))
-        .route("/status", get(spaces::status))
-        .route("/stop", post(stop))
-        .route(
-            "/identities/current",
-            get(spaces::identity).patch(spaces::rename_identity),
-        )
-        .route("/events", get(events::all))
-        .route("/replicas", get(spaces::replicas).post(spaces::replicate))
-        .route("/replicas/{address}", delete(spaces::unreplicate))
-        .route("/spaces", get(spaces::list).post(spaces::create))
-        .route("/spaces/join", post(spaces::join))
-        .route("/spaces/{space}", get(spaces::show))
-        .route(
-            "/spaces/{space}",
-            patch(spaces::rename).delete(spaces::delete),
-        )
-        .route(
-            "/spaces/{space}/mount",
-            post(mounts::mount).delete(mounts::unmount),
-        )
-        .route("/spaces/{space}/invites", post(spaces::invite))
-        .route("/spaces/{space}/events", get(events::of_space))
-        .route("/spaces/{space}/drive", get(files::listing))
-        .route("/spaces/{space}/folders", post(files::create_folder))
-        .route("/spaces/{space}/move", post(files::rename))
-        .route("/spaces/{space}/history", get(files::history))
-        .route("/spaces/{space}/restore", post(files::restore))
-        .route("/spaces/{space}/conflicts", get(files::conflicts))
-        .route("/spaces/{space}/resolve", post(files::resolve))
-        .route("/spaces/{space}/put", post(local::put))
-        .route("/spaces/{space}/import", post(jobs::import))
-        .route("/spaces/{space}/export", post(jobs::export))
+/// All calls with their description, not yet guarded. Each topic brings its own.
+fn calls() -> OpenApiRouter<Arc<Api>> {
+    let small = OpenApiRouter::new()
+        .merge(program::routes())
+        .merge(access::routes())
+        .merge(openapi::routes())
+        .merge(spaces::routes())
+        .merge(mounts::routes())
+        .merge(files::routes())
+        .merge(local::routes())
+        .merge(jobs::routes())
+        .merge(events::routes())
+        .merge(socket::routes())
+        .merge(compat::routes())
+        .layer(middleware::from_fn(guard::bound_body))
         .layer(DefaultBodyLimit::max(MAX_JSON));
-    // Uploads are streamed, so their length is bounded by the disk, not by memory.
-    let streams = Router::new()
-        .route(
-            "/spaces/{space}/files",
-            get(files::read).put(files::write).delete(files::remove),
-        )
-        .layer(DefaultBodyLimit::disable());
-    Router::new()
-        .nest("/api", routes.merge(streams))
+    openapi::router().nest("/api", small.merge(transfer::routes()))
+}
+
+/// All routes, guarded as is right for one listener.
+pub fn router(api: Arc<Api>, door: Door) -> Router {
+    let (router, description) = calls().split_for_parts();
+    router
         .route(&format!("{WEB_ROOT}{{*path}}"), any(web::handle))
         .fallback(async || no_such_call())
         .method_not_allowed_fallback(async || {
@@ -104,7 +100,11 @@ pub fn router(api: Arc<Api>) -> Router {
                 "this call does not exist with this method",
             )
         })
-        .layer(middleware::from_fn_with_state(api.clone(), guard::check))
+        .layer(Extension(openapi::finish(&description)))
+        .layer(middleware::from_fn_with_state(
+            (api.clone(), Arc::new(door)),
+            guard::check,
+        ))
         .with_state(api)
 }
 
@@ -114,11 +114,6 @@ fn no_such_call() -> ApiError {
         "no_such_call",
         "there is no such call",
     )
-}
-
-async fn stop(State(api): State<Arc<Api>>) -> StatusCode {
-    api.stop.send_replace(true);
-    StatusCode::ACCEPTED
 }
 
 /// A JSON body whose refusal is one of our errors.
@@ -169,14 +164,6 @@ where
 {
     match tokio::task::spawn_blocking(verb).await {
         Ok(result) => result.map_err(Into::into),
-        Err(failed) => {
-            tracing::error!("a call failed inside: {failed}");
-            let msg = "the program failed inside; what was reported as done before is safe";
-            Err(ApiError::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "failed",
-                msg,
-            ))
-        }
+        Err(failed) => Err(ApiError::inside(&failed)),
     }
 }

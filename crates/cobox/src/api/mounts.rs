@@ -8,8 +8,19 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-/// `POST /api/spaces/:space/mount`
+/// The calls of this file.
+pub fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(mount, unmount))
+}
+
+/// Mount a space as a folder or over WebDAV
+#[utoipa::path(post, path = "/spaces/{space}/mount", tag = "mounts", operation_id = "mount",
+    request_body = MountRequest,
+    responses((status = 201, description = "where", body = MountJson)),
+    extensions(("x-codes" = json!(["bad_folder", "already_mounted", "not_empty", "mount_failed"]))))]
 pub async fn mount(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
@@ -44,7 +55,10 @@ fn wanted(request: MountRequest) -> Result<Wanted, ApiError> {
     })
 }
 
-/// `DELETE /api/spaces/:space/mount`
+/// Unmount a space; what was written through it is safe in the space
+#[utoipa::path(delete, path = "/spaces/{space}/mount", tag = "mounts", operation_id = "unmount",
+    responses((status = 200, description = "where it was", body = UnmountedJson)),
+    extensions(("x-codes" = json!(["not_mounted", "mount_failed", "disk_full"]))))]
 pub async fn unmount(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,

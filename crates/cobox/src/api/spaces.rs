@@ -11,49 +11,35 @@ use cobox_space::shelf::{Shelf, SpaceError};
 use cobox_space::space::Space;
 use cobox_swarm::transport::Hint;
 use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 type Answer<T> = Result<Json<T>, ApiError>;
 
-/// `GET /api/system`
-pub async fn system() -> Json<System> {
-    Json(System {
-        version: env!("CARGO_PKG_VERSION").into(),
-    })
+/// The calls of this file.
+pub fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(identity, rename_identity))
+        .routes(routes!(replicas, replicate))
+        .routes(routes!(unreplicate))
+        .routes(routes!(list, create))
+        .routes(routes!(join))
+        .routes(routes!(show, rename, delete))
+        .routes(routes!(invite))
 }
 
-/// `GET /api/status`
-pub async fn status(State(api): State<Arc<Api>>) -> Answer<StatusJson> {
-    let status = blocking(move || {
-        let shelf = &api.shelf;
-        let spaces = shelf
-            .spaces()
-            .iter()
-            .map(|s| shapes::space(&api, s))
-            .collect::<Result<_, _>>()?;
-        Ok::<_, SpaceError>(StatusJson {
-            version: env!("CARGO_PKG_VERSION").into(),
-            home: api.home.clone(),
-            name: shelf.name().unwrap_or_default(),
-            public_key: shelf.public_key().to_string(),
-            hint: shelf.hint().to_string(),
-            spaces,
-            replicas: shelf
-                .replicas()
-                .iter()
-                .map(|r| shapes::replica(shelf, r))
-                .collect(),
-            peers: shelf.swarm().peers().iter().map(shapes::peer).collect(),
-        })
-    });
-    status.await.map(Json)
-}
-
-/// `GET /api/identities/current`
+/// Who we are
+#[utoipa::path(get, path = "/identities/current", tag = "people", operation_id = "getIdentity",
+    responses((status = 200, description = "name (empty until given) and public key", body = IdentityJson)))]
 pub async fn identity(State(api): State<Arc<Api>>) -> Json<IdentityJson> {
     Json(current(&api.shelf))
 }
 
-/// `PATCH /api/identities/current`
+/// Give ourselves a name, for all our spaces
+#[utoipa::path(patch, path = "/identities/current", tag = "people", operation_id = "renameIdentity",
+    request_body = NameJson,
+    responses((status = 200, description = "done", body = IdentityJson)),
+    extensions(("x-codes" = json!(["bad_name", "disk_full"]))))]
 pub async fn rename_identity(
     State(api): State<Arc<Api>>,
     Body(new): Body<NameJson>,
@@ -72,7 +58,9 @@ fn current(shelf: &Shelf) -> IdentityJson {
     }
 }
 
-/// `GET /api/spaces`
+/// Our spaces
+#[utoipa::path(get, path = "/spaces", tag = "spaces", operation_id = "listSpaces",
+    responses((status = 200, description = "one each", body = Vec<SpaceJson>)))]
 pub async fn list(State(api): State<Arc<Api>>) -> Answer<Vec<SpaceJson>> {
     let spaces = blocking(move || {
         let spaces = api.shelf.spaces();
@@ -84,7 +72,11 @@ pub async fn list(State(api): State<Arc<Api>>) -> Answer<Vec<SpaceJson>> {
     spaces.await.map(Json)
 }
 
-/// `POST /api/spaces`
+/// Create a space
+#[utoipa::path(post, path = "/spaces", tag = "spaces", operation_id = "createSpace",
+    request_body = NameJson,
+    responses((status = 201, description = "its address and name", body = SpaceRef)),
+    extensions(("x-codes" = json!(["bad_name", "name_taken", "no_name", "disk_full"]))))]
 pub async fn create(
     State(api): State<Arc<Api>>,
     Body(new): Body<NameJson>,
@@ -93,7 +85,11 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(space)))
 }
 
-/// `POST /api/spaces/join`
+/// Join a space by an invite code
+#[utoipa::path(post, path = "/spaces/join", tag = "spaces", operation_id = "joinSpace",
+    request_body = CodeJson,
+    responses((status = 201, description = "what is in it arrives as peers are found", body = SpaceRef)),
+    extensions(("x-codes" = json!(["bad_invite", "bad_key", "bad_name", "already_here", "name_taken", "no_name", "disk_full"]))))]
 pub async fn join(
     State(api): State<Arc<Api>>,
     Body(request): Body<CodeJson>,
@@ -109,13 +105,19 @@ pub async fn join(
     Ok((StatusCode::CREATED, Json(joined.await?)))
 }
 
-/// `GET /api/spaces/:space`
+/// Everything about a space
+#[utoipa::path(get, path = "/spaces/{space}", tag = "spaces", operation_id = "getSpace",
+    responses((status = 200, description = "members and copies too", body = SpaceDetailJson)))]
 pub async fn show(State(api): State<Arc<Api>>, Segment(name): Segment) -> Answer<SpaceDetailJson> {
     let detail = blocking(move || shapes::space_detail(&api, &*api.shelf.space(&name)?));
     detail.await.map(Json)
 }
 
-/// `PATCH /api/spaces/:space`
+/// Rename a space for all its members
+#[utoipa::path(patch, path = "/spaces/{space}", tag = "spaces", operation_id = "renameSpace",
+    request_body = NameJson,
+    responses((status = 200, description = "done", body = SpaceRef)),
+    extensions(("x-codes" = json!(["bad_name", "name_taken", "@write"]))))]
 pub async fn rename(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
@@ -129,7 +131,9 @@ pub async fn rename(
     renamed.await.map(Json)
 }
 
-/// `DELETE /api/spaces/:space`
+/// Leave a space and remove it from this machine: what is only here is lost
+#[utoipa::path(delete, path = "/spaces/{space}", tag = "spaces", operation_id = "deleteSpace",
+    responses((status = 200, description = "what is gone", body = SpaceRef)))]
 pub async fn delete(State(api): State<Arc<Api>>, Segment(name): Segment) -> Answer<SpaceRef> {
     let deleted = blocking(move || {
         let space = api.shelf.space(&name)?;
@@ -141,7 +145,11 @@ pub async fn delete(State(api): State<Arc<Api>>, Segment(name): Segment) -> Answ
     deleted.await.map(Json)
 }
 
-/// `POST /api/spaces/:space/invites`
+/// Make an invite code that only one person can open
+#[utoipa::path(post, path = "/spaces/{space}/invites", tag = "people", operation_id = "invite",
+    request_body = InviteJson,
+    responses((status = 200, description = "the code", body = CodeJson)),
+    extensions(("x-codes" = json!(["bad_key", "read_only", "no_name", "disk_full"]))))]
 pub async fn invite(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
@@ -155,14 +163,18 @@ pub async fn invite(
     };
     let recipient: PublicKey = request.public_key.trim().parse().map_err(wrong)?;
     let code = blocking(move || api.shelf.space(&name)?.invite(&recipient)).await?;
+    let content = Some(CodeContentJson { code: code.clone() });
     Ok(Json(CodeJson {
         code,
         name: None,
         peers: Vec::new(),
+        content,
     }))
 }
 
-/// `GET /api/replicas`
+/// What is replicated for others
+#[utoipa::path(get, path = "/replicas", tag = "replicas", operation_id = "listReplicas",
+    responses((status = 200, description = "one each", body = Vec<ReplicaJson>)))]
 pub async fn replicas(State(api): State<Arc<Api>>) -> Json<Vec<ReplicaJson>> {
     Json(
         api.shelf
@@ -173,7 +185,11 @@ pub async fn replicas(State(api): State<Arc<Api>>) -> Json<Vec<ReplicaJson>> {
     )
 }
 
-/// `POST /api/replicas`
+/// Replicate a space by its address, without being able to read it
+#[utoipa::path(post, path = "/replicas", tag = "replicas", operation_id = "replicate",
+    request_body = ReplicateJson,
+    responses((status = 201, description = "done", body = ReplicaJson)),
+    extensions(("x-codes" = json!(["bad_name", "already_here", "name_taken", "disk_full"]))))]
 pub async fn replicate(
     State(api): State<Arc<Api>>,
     Body(request): Body<ReplicateJson>,
@@ -189,7 +205,10 @@ pub async fn replicate(
     Ok((StatusCode::CREATED, Json(replica.await?)))
 }
 
-/// `DELETE /api/replicas/:address`
+/// Stop replicating a space and free the disk
+#[utoipa::path(delete, path = "/replicas/{address}", tag = "replicas", operation_id = "unreplicate",
+    responses((status = 204, description = "done")),
+    extensions(("x-codes" = json!(["bad_request", "no_such_space"]))))]
 pub async fn unreplicate(
     State(api): State<Arc<Api>>,
     Segment(text): Segment,
@@ -199,7 +218,8 @@ pub async fn unreplicate(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn short(space: &Space) -> SpaceRef {
+/// Address and name of a space.
+pub(super) fn short(space: &Space) -> SpaceRef {
     SpaceRef {
         address: space.address().to_string(),
         name: space.name(),

@@ -3,6 +3,14 @@
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Unit};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Now, as RFC 3339 in UTC, to the millisecond.
+pub fn now() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default().as_millis();
+    format_ms(u64::try_from(now).unwrap_or(u64::MAX))
+}
 
 /// Milliseconds since 1970 as RFC 3339 in UTC.
 pub fn format_ms(ms: u64) -> String {

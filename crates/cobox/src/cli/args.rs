@@ -78,21 +78,71 @@ pub enum Command {
     Unmount { space: String },
     /// Follow what happens in a space, one line per event
     Watch { space: String },
+    /// Long work: list it, stop it
+    #[command(args_conflicts_with_subcommands = true)]
+    Jobs {
+        #[command(subcommand)]
+        what: Option<Jobs>,
+    },
+    /// Set the password of the API, asked for or from standard input; everybody is logged out
+    Password,
+    /// Settings of this home
+    #[command(subcommand)]
+    Config(Config),
+    /// Print a script that completes these words in a shell
+    Completions { shell: clap_complete::Shell },
     #[command(flatten)]
     Files(Files),
 }
 
 #[derive(Args)]
 pub struct Up {
-    /// Port of the API on this machine (0 = any free one)
-    #[arg(long, default_value_t = crate::config::DEFAULT_PORT)]
-    pub port: u16,
+    /// Port of the API on this machine (0 = any free one; default 9112)
+    #[arg(long)]
+    pub port: Option<u16>,
     /// Neither announce on the local network nor listen there
     #[arg(long)]
     pub no_lan: bool,
     /// Where peers may connect (default: every interface, any free port)
     #[arg(long, value_name = "IP:PORT")]
     pub bind: Option<SocketAddr>,
+    /// Let the API answer here too, for other machines; needs --tls-cert and --tls-key
+    #[arg(long, value_name = "IP:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Certificates (PEM) for --listen, ours first
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key (PEM) for --listen
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Let the API answer at this Unix socket too, for its owner only
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Further name by which browsers call us through --listen or --socket (repeatable)
+    #[arg(long = "host", value_name = "NAME")]
+    pub hosts: Vec<String>,
+}
+
+#[derive(Subcommand)]
+pub enum Config {
+    /// What a setting is
+    Get { key: String },
+    /// Change a setting in the file, keeping everything else in it; counts from the next start
+    Set {
+        key: String,
+        /// Nothing = as usual
+        value: Option<String>,
+    },
+    /// All settings, and where each comes from
+    List,
+}
+
+#[derive(Subcommand)]
+pub enum Jobs {
+    /// Long work that runs or has ended lately
+    List,
+    /// Stop a job, or forget one that has ended
+    Stop { id: String },
 }
 
 #[derive(Subcommand)]
@@ -165,6 +215,9 @@ pub enum Files {
         /// Folder in the space
         #[arg(long, default_value = "")]
         to: OsString,
+        /// Go on without this command; see: cobox jobs
+        #[arg(long)]
+        detach: bool,
     },
     /// Write a space, or a part of it, into a folder of this machine
     Export {
@@ -174,6 +227,9 @@ pub enum Files {
         /// As it was at a time: 2026-11-23T09:30:00Z, "2026-11-23 09:30" (local), "2h ago"
         #[arg(long, value_name = "TIME")]
         at: Option<String>,
+        /// Go on without this command; see: cobox jobs
+        #[arg(long)]
+        detach: bool,
     },
     /// List a folder
     Ls {

@@ -5,8 +5,9 @@ use crate::api::time;
 use crate::api::types::*;
 use crate::cli::args::Files;
 use crate::cli::output::{Output, bytes, count, printable, table};
-use crate::cli::{CliError, Done};
+use crate::cli::{CliError, Done, jobs};
 use crate::client::{Client, ClientError, in_space};
+use serde::Serialize;
 use serde_json::json;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -50,8 +51,18 @@ impl Place {
 /// All commands about files.
 pub fn files(client: &Client, command: Files, output: &Output) -> Result<Done, CliError> {
     match command {
-        Files::Import { space, paths, to } => return import(client, &space, &paths, &to, output),
-        Files::Export { from, dir, at } => return export(client, &from, &dir, at, output),
+        Files::Import {
+            space,
+            paths,
+            to,
+            detach,
+        } => return import(client, &space, (&paths, &to), detach, output),
+        Files::Export {
+            from,
+            dir,
+            at,
+            detach,
+        } => return export(client, (&from, &dir), at, detach, output),
         Files::Ls { path, long } => ls(client, &Place::parse(&path)?, long, output)?,
         Files::Cat { path } => get(client, &Place::parse(&path)?, None, None)?,
         Files::Put { path, file } => put(client, &Place::parse(&path)?, file.as_deref(), output)?,
@@ -76,8 +87,8 @@ pub fn files(client: &Client, command: Files, output: &Output) -> Result<Done, C
 fn import(
     client: &Client,
     space: &str,
-    paths: &[PathBuf],
-    to: &OsStr,
+    (paths, to): (&[PathBuf], &OsStr),
+    detach: bool,
     output: &Output,
 ) -> Result<Done, CliError> {
     let paths = paths
@@ -88,17 +99,21 @@ fn import(
         paths,
         to: NameBytes::new(to.as_bytes()),
     };
+    let call = in_space(space, "/import");
+    if detach {
+        return begin(client, &call, &request, output);
+    }
     let bar = output.bar("importing");
-    let done = client.job(&in_space(space, "/import"), &request, |now| bar.show(now));
+    let done = client.job(&call, &request, |now| bar.show(now));
     bar.finish();
     Ok(finished(&done?, "Imported", output))
 }
 
 fn export(
     client: &Client,
-    from: &OsStr,
-    dir: &Path,
+    (from, dir): (&OsStr, &Path),
     at: Option<String>,
+    detach: bool,
     output: &Output,
 ) -> Result<Done, CliError> {
     let place = Place::parse(from)?;
@@ -107,12 +122,26 @@ fn export(
         dir: absolute(dir)?,
         at: at.map(exact).transpose()?,
     };
+    let call = in_space(&place.space, "/export");
+    if detach {
+        return begin(client, &call, &request, output);
+    }
     let bar = output.bar("exporting");
-    let done = client.job(&in_space(&place.space, "/export"), &request, |now| {
-        bar.show(now)
-    });
+    let done = client.job(&call, &request, |now| bar.show(now));
     bar.finish();
     Ok(finished(&done?, "Exported", output))
+}
+
+/// Starts a job that goes on without us.
+fn begin(
+    client: &Client,
+    call: &str,
+    request: &impl Serialize,
+    output: &Output,
+) -> Result<Done, CliError> {
+    let job: JobJson = client.call(Method::POST, &format!("{call}?detach=true"), request)?;
+    jobs::begun(&job, output);
+    Ok(Done::Fully)
 }
 
 /// Prints the outcome of a job, with its problems on standard error.

@@ -1,9 +1,12 @@
 //! The command line: reads words, calls the API, prints for people or (`--json`) for programs.
 
 mod args;
+mod config;
 mod files;
+mod jobs;
 mod mounts;
 mod output;
+mod password;
 mod people;
 mod spaces;
 mod up;
@@ -11,6 +14,7 @@ mod up;
 use crate::client::{Client, ClientError};
 use crate::config::{ConfigError, Home};
 use crate::daemon::DaemonError;
+use crate::settings::SettingsError;
 use args::{Cli, Command};
 use clap::Parser;
 use output::Output;
@@ -29,6 +33,8 @@ enum CliError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Daemon(#[from] DaemonError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// A local file.
     #[error("{0}: {1}")]
     Local(String, io::Error),
@@ -59,15 +65,28 @@ pub fn run() -> ExitCode {
 }
 
 fn command(cli: Cli, output: &Output) -> Result<Done, CliError> {
-    let home = Home::resolve(cli.home)?;
-    if let Command::Up(options) = cli.command {
-        return up::up(&home, &options, cli.verbose, output);
+    if let Command::Completions { shell } = cli.command {
+        return Ok(config::completions(shell));
     }
-    let client = Client::connect(&home)?;
+    let home = Home::resolve(cli.home)?;
     match cli.command {
-        Command::Up(_) => unreachable!("handled above"),
+        Command::Up(options) => up::up(&home, options, cli.verbose, output),
+        Command::Config(command) => config::config(&home, command, output),
+        command => running(&home, command, output),
+    }
+}
+
+/// Commands that talk to the running program.
+fn running(home: &Home, command: Command, output: &Output) -> Result<Done, CliError> {
+    let client = Client::connect(home)?;
+    match command {
+        Command::Up(_) | Command::Config(_) | Command::Completions { .. } => {
+            unreachable!("handled by the caller")
+        }
+        Command::Jobs { what } => jobs::jobs(&client, what, output),
+        Command::Password => password::password(&client, output),
         Command::Status => people::status(&client, output),
-        Command::Stop => up::stop(&client, &home, output),
+        Command::Stop => up::stop(&client, home, output),
         Command::Name { name } => people::name(&client, name, output),
         Command::Space(command) => spaces::space(&client, command, output),
         Command::Invite { space, public_key } => {

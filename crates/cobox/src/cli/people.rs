@@ -151,6 +151,7 @@ pub fn join(client: &Client, join: Join, output: &Output) -> Result<Done, CliErr
         code,
         name: join.name,
         peers: join.peer,
+        content: None,
     };
     let space: SpaceRef = client.call(Method::POST, "/spaces/join", &request)?;
     output.result(&space, |space| {

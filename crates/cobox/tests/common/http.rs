@@ -1,11 +1,10 @@
 //! Calls to a node's API: well-formed ones, and ones that no honest program would make.
 
-use crate::common::Node;
 use crate::common::node::url_bytes;
+use crate::common::{Node, PATIENCE};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 impl Node {
     /// `GET` that must succeed.
@@ -33,15 +32,39 @@ impl Node {
             body.len()
         );
         let mut stream = TcpStream::connect(("127.0.0.1", self.port())).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(head.as_bytes()).unwrap();
         // A refused body may not be read to its end.
         let _ = stream.write_all(body);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         parse(&answer)
+    }
+
+    /// The same call, answered with the head (in lower case) and the body as they are.
+    pub fn whole_call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &[u8],
+    ) -> (u16, String, Vec<u8>) {
+        let head = format!(
+            "{method} /api{path} HTTP/1.1\r\nHost: localhost:{}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n",
+            self.port(),
+            body.len()
+        );
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port())).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        split(&answer)
+    }
+
+    /// The header that an honest program sends.
+    pub fn bearer(&self) -> String {
+        format!("Authorization: Bearer {}\r\n", self.token())
     }
 
     /// All entries of a space as lines that say everything about each, sorted: equal on two nodes
@@ -85,25 +108,28 @@ pub fn name_of(entry: &Value) -> Vec<u8> {
 }
 
 fn parse(answer: &[u8]) -> (u16, Value) {
+    let (status, _, body) = split(answer);
+    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+}
+
+/// Status, head and body of an answer.
+pub fn split(answer: &[u8]) -> (u16, String, Vec<u8>) {
     let end = answer
         .windows(4)
         .position(|w| w == b"\r\n\r\n")
         .unwrap_or_else(|| panic!("no answer: {:?}", answer.escape_ascii().to_string()));
-    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
     let status = head
         .split(' ')
         .nth(1)
         .and_then(|code| code.parse().ok())
         .unwrap_or_else(|| panic!("{head}"));
-    let chunked = head
-        .to_ascii_lowercase()
-        .contains("transfer-encoding: chunked");
-    let body = if chunked {
+    let body = if head.contains("transfer-encoding: chunked") {
         unchunked(&answer[end + 4..])
     } else {
         answer[end + 4..].to_vec()
     };
-    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    (status, head, body)
 }
 
 fn unchunked(mut body: &[u8]) -> Vec<u8> {

@@ -19,6 +19,7 @@ pub struct Node {
     /// What `up` said when it was ready.
     ready: Value,
     bind: SocketAddr,
+    flags: Vec<String>,
 }
 
 impl Node {
@@ -32,7 +33,14 @@ impl Node {
             child: None,
             ready: Value::Null,
             bind: "127.0.0.1:0".parse().unwrap(),
+            flags: Vec::new(),
         }
+    }
+
+    /// More flags for `up`.
+    pub fn with_flags<S: Into<String>>(mut self, flags: impl IntoIterator<Item = S>) -> Self {
+        self.flags.extend(flags.into_iter().map(Into::into));
+        self
     }
 
     /// A new home, started.
@@ -59,6 +67,7 @@ impl Node {
             .unwrap();
         let mut up = self.command(&["--json", "up", "--port", "0", "--no-lan", "--bind"]);
         up.arg(self.bind.to_string())
+            .args(&self.flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log);
@@ -157,6 +166,11 @@ impl Node {
     /// The API's token.
     pub fn token(&self) -> String {
         fs::read_to_string(self.home.join("token")).unwrap()
+    }
+
+    /// Where else the API answers.
+    pub fn also(&self) -> Vec<String> {
+        serde_json::from_value(self.ready["also"].clone()).unwrap()
     }
 
     fn text(&self, field: &str) -> String {

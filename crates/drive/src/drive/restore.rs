@@ -14,16 +14,30 @@ impl Drive {
     /// Brings a version back as the newest (undeletes when needed). By time, for folders: everything that was below it
     /// then is there again as it was; what came later under other names stays. Returns how many entries changed.
     pub fn restore(&self, path: &DrivePath, what: Restore) -> Result<u64, DriveError> {
+        self.restore_while(path, what, &mut |_| true)
+    }
+
+    /// The same as long work: `go_on` is told how many entries were looked at; when it answers false, nothing is
+    /// restored. All of it is one commit.
+    pub fn restore_while(
+        &self,
+        path: &DrivePath,
+        what: Restore,
+        go_on: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<u64, DriveError> {
         let mut work = self.work()?;
         let mut plan = Plan::new(&work.writer, self);
         match what {
             Restore::Version(dot) => self.plan_version(&mut work, &mut plan, path, dot)?,
             Restore::Time(at_ms) => {
                 let then = self.rows_at(at_ms)?;
-                self.plan_time(&work, &mut plan, &Tree(&then), path)?;
+                self.plan_time(&work, &mut plan, &Tree(&then), path, go_on)?;
             }
         }
         let count = plan.changes.len() as u64;
+        if !go_on(count) {
+            return Err(DriveError::Cancelled);
+        }
         self.finish(work, Some(plan.intake), plan.changes, &[])?;
         Ok(count)
     }
@@ -90,8 +104,10 @@ impl Drive {
         plan: &mut Plan,
         then: &Tree<'_, MemoryRows>,
         path: &DrivePath,
+        go_on: &mut dyn FnMut(u64) -> bool,
     ) -> Result<(), DriveError> {
         let mut todo = Vec::new();
+        let mut seen = 0;
         if path.is_root() {
             todo.push((path.clone(), NodeId::ROOT));
         } else {
@@ -113,6 +129,10 @@ impl Drive {
         }
         while let Some((folder, node)) = todo.pop() {
             for old in then.list(&folder)?.iter().filter(|old| !old.conflict) {
+                seen += 1;
+                if !go_on(seen) {
+                    return Err(DriveError::Cancelled);
+                }
                 let below = folder.join(old.name.clone());
                 if let Some(child) = self.plan_entry(work, plan, then, &below, node, old)? {
                     todo.push((below, child));

@@ -1,0 +1,264 @@
+//! Who may call by a password: register once, log in, log out. The token in the home folder goes on to work.
+//!
+//! Registering needs the token: else whoever comes first to this machine's loopback would choose the password.
+
+mod password;
+mod sessions;
+mod throttle;
+
+use crate::api::guard::Caller;
+use crate::api::types::PasswordJson;
+use crate::api::{Api, ApiError, Body, blocking};
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use password::{LONGEST, Password, SHORTEST};
+use sessions::Sessions;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use throttle::Throttle;
+use tokio::sync::Semaphore;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use zeroize::Zeroizing;
+
+/// Name of the cookie.
+const COOKIE: &str = "cobox_session";
+/// Tries that may wait for their turn; each takes much memory, so one runs at a time.
+const WAITING: usize = 4;
+
+/// Password and sessions of this run.
+pub struct Access {
+    password: Password,
+    sessions: Mutex<Sessions>,
+    /// Held while a password is tried.
+    throttle: tokio::sync::Mutex<Throttle>,
+    waiting: Semaphore,
+}
+
+impl Access {
+    /// Of a home.
+    pub fn of(home: &Path) -> Self {
+        Self {
+            password: Password::of(home),
+            sessions: Mutex::default(),
+            throttle: tokio::sync::Mutex::default(),
+            waiting: Semaphore::new(WAITING),
+        }
+    }
+
+    /// Does a request come from somebody who is logged in?
+    pub fn is_logged_in(&self, headers: &HeaderMap) -> bool {
+        cookie(headers).is_some_and(|id| self.sessions().enter(id, Instant::now()))
+    }
+
+    /// Every value behind the lock is whole after each statement, so a panic elsewhere spoils none.
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tries a password, in turn, as fast as is allowed.
+    async fn check(self: &Arc<Self>, given: Zeroizing<String>) -> Result<(), ApiError> {
+        let _turn = self.waiting.try_acquire().map_err(|_| too_many(1))?;
+        let mut throttle = self.throttle.lock().await;
+        let wait = throttle.ask(Instant::now());
+        wait.map_err(|left| too_many(left.as_secs() + 1))?;
+        if !self.password.is_set() {
+            let msg = "no password is set here yet; set one with: cobox password";
+            return Err(ApiError::new(StatusCode::CONFLICT, "no_password", msg));
+        }
+        let of = self.clone();
+        if blocking(move || of.password.fits(&given).map_err(file_failed)).await? {
+            throttle.right();
+            return Ok(());
+        }
+        throttle.wrong(Instant::now());
+        let msg = "that is not the password; nothing was done";
+        Err(ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "wrong_password",
+            msg,
+        ))
+    }
+
+    /// Sets the password and logs out everywhere.
+    async fn set(self: &Arc<Self>, password: Zeroizing<String>) -> Result<(), ApiError> {
+        let of = self.clone();
+        blocking(move || of.password.set(&password).map_err(file_failed)).await?;
+        self.sessions().close_all();
+        Ok(())
+    }
+
+    /// An answer that logs in.
+    fn open(&self, status: StatusCode, secure: bool) -> Result<Response, ApiError> {
+        let opened = self.sessions().open(Instant::now());
+        let id = opened.map_err(|failed| ApiError::inside(&failed))?;
+        let age = sessions::LONGEST.as_secs();
+        Ok(with_cookie(status, &id, age, secure))
+    }
+}
+
+/// The calls of this file.
+pub fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(check, log_in, log_out))
+        .routes(routes!(register))
+        .routes(routes!(change))
+        .routes(routes!(log_out_everywhere))
+}
+
+/// May I call? Answered only to those who may
+#[utoipa::path(get, path = "/auth", tag = "access", operation_id = "checkAccess",
+    responses((status = 204, description = "yes")))]
+async fn check() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+/// Set the first password, and log in
+///
+/// Needs the token: the password is chosen by whoever may read the home folder. Later: `PUT /api/auth/password`.
+#[utoipa::path(post, path = "/register", tag = "access", operation_id = "register",
+    request_body = PasswordJson,
+    responses((status = 201, description = "set, and logged in", headers(("set-cookie" = String, description = "the session")))),
+    extensions(("x-codes" = json!(["bad_password", "has_password", "disk_full"]))))]
+async fn register(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Body(new): Body<PasswordJson>,
+) -> Result<Response, ApiError> {
+    let password = acceptable(new.password)?;
+    if api.access.password.is_set() {
+        let msg = "a password is set already; log in with it, or change it: cobox password";
+        return Err(ApiError::new(StatusCode::CONFLICT, "has_password", msg));
+    }
+    api.access.set(password).await?;
+    api.access.open(StatusCode::CREATED, caller.secure)
+}
+
+/// Log in
+#[utoipa::path(post, path = "/auth", tag = "access", operation_id = "logIn",
+    request_body = PasswordJson,
+    responses((status = 204, description = "logged in", headers(("set-cookie" = String, description = "the session")))),
+    extensions(("x-codes" = json!(["wrong_password", "no_password", "too_many_tries"]))))]
+async fn log_in(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Body(given): Body<PasswordJson>,
+) -> Result<Response, ApiError> {
+    api.access.check(given.password.into()).await?;
+    api.access.open(StatusCode::NO_CONTENT, caller.secure)
+}
+
+/// Log out
+#[utoipa::path(delete, path = "/auth", tag = "access", operation_id = "logOut",
+    responses((status = 204, description = "the session is closed")))]
+async fn log_out(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(id) = cookie(&headers) {
+        api.access.sessions().close(id);
+    }
+    with_cookie(StatusCode::NO_CONTENT, "", 0, caller.secure)
+}
+
+/// Log out everywhere
+#[utoipa::path(delete, path = "/auth/sessions", tag = "access", operation_id = "logOutEverywhere",
+    responses((status = 204, description = "all sessions are closed")))]
+async fn log_out_everywhere(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+) -> Response {
+    api.access.sessions().close_all();
+    with_cookie(StatusCode::NO_CONTENT, "", 0, caller.secure)
+}
+
+/// Change the password, and log out everywhere else
+///
+/// Whoever is logged in gives the old one too; whoever holds the token need not.
+#[utoipa::path(put, path = "/auth/password", tag = "access", operation_id = "changePassword",
+    request_body = PasswordJson,
+    responses((status = 204, description = "changed; this caller is logged in again", headers(("set-cookie" = String, description = "the session")))),
+    extensions(("x-codes" = json!(["bad_password", "wrong_password", "no_password", "too_many_tries", "disk_full"]))))]
+async fn change(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Body(new): Body<PasswordJson>,
+) -> Result<Response, ApiError> {
+    let password = acceptable(new.password)?;
+    if !caller.has_token {
+        api.access.check(new.old.unwrap_or_default().into()).await?;
+    }
+    api.access.set(password).await?;
+    api.access.open(StatusCode::NO_CONTENT, caller.secure)
+}
+
+fn acceptable(password: String) -> Result<Zeroizing<String>, ApiError> {
+    let password = Zeroizing::new(password);
+    if password.chars().count() >= SHORTEST && password.len() <= LONGEST {
+        return Ok(password);
+    }
+    let msg = format!(
+        "a password has at least {SHORTEST} characters, and at most {LONGEST} bytes; nothing was changed"
+    );
+    Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_password", msg))
+}
+
+fn too_many(seconds: u64) -> ApiError {
+    let msg = format!("too many wrong passwords: try again in {seconds} s, or use the token");
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", msg).after(seconds)
+}
+
+fn file_failed(error: std::io::Error) -> ApiError {
+    cobox_space::shelf::SpaceError::Home {
+        action: "use",
+        path: "password".into(),
+        source: error,
+    }
+    .into()
+}
+
+/// The session that a request names.
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let all = headers.get_all(header::COOKIE).into_iter();
+    let pairs = all
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(';'));
+    let named = pairs.filter_map(|pair| pair.trim().split_once('='));
+    named
+        .filter(|(name, _)| *name == COOKIE)
+        .map(|(_, id)| id)
+        .next()
+}
+
+/// Scripts cannot read it, other sites cannot make the browser send it.
+fn with_cookie(status: StatusCode, id: &str, age: u64, secure: bool) -> Response {
+    let secure = if secure { "; Secure" } else { "" };
+    let text =
+        format!("{COOKIE}={id}; Path=/api; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
+    let mut response = status.into_response();
+    if let Ok(mut value) = HeaderValue::from_str(&text) {
+        value.set_sensitive(true);
+        response.headers_mut().insert(header::SET_COOKIE, value);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_session_is_found_among_cookies() {
+        let of = |text: &'static str| {
+            let headers = HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static(text))]);
+            cookie(&headers).map(str::to_owned)
+        };
+        assert_eq!(of("a=b; cobox_session=0f; c").as_deref(), Some("0f"));
+        assert_eq!(of("xcobox_session=0f; cobox_sessions=1"), None);
+        assert_eq!(cookie(&HeaderMap::new()), None);
+    }
+}

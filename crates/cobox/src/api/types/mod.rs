@@ -1,0 +1,17 @@
+//! The JSON that goes over the API, used by both ends. Field names are the original API's.
+
+mod access;
+mod files;
+mod jobs;
+mod mounts;
+mod people;
+mod program;
+mod spaces;
+
+pub use access::*;
+pub use files::*;
+pub use jobs::*;
+pub use mounts::*;
+pub use people::*;
+pub use program::*;
+pub use spaces::*;

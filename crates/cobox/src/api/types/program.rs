@@ -1,0 +1,86 @@
+//! The program itself: its state, its errors, what it tells.
+
+use super::people::PeerJson;
+use super::spaces::{ReplicaJson, SpaceJson};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Answer of `GET /api/system`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct System {
+    /// version of the program
+    pub version: String,
+}
+
+/// Answer of `GET /api/status`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusJson {
+    /// version of the program
+    pub version: String,
+    /// home folder
+    pub home: String,
+    /// our name
+    pub name: String,
+    /// our public key
+    pub public_key: String,
+    /// how peers reach us: device key and addresses
+    pub hint: String,
+    /// spaces
+    pub spaces: Vec<SpaceJson>,
+    /// replicas
+    pub replicas: Vec<ReplicaJson>,
+    /// peers
+    pub peers: Vec<PeerJson>,
+}
+
+/// One error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorJson {
+    /// for people: what happened, what it means, what to do
+    pub msg: String,
+    /// for programs
+    pub code: String,
+    /// which input, if one
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub param: Option<String>,
+}
+
+/// Body of every failed call.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ErrorsJson {
+    /// at least one
+    pub errors: Vec<ErrorJson>,
+}
+
+/// A live event.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventJson {
+    /// `drive/changed`, `drive/conflicts`, `peer/about`, `peer/connection`, `space/about`, `space/last-sync`,
+    /// `space/message`, `space/mount`, `job/changed`, `refused`, `events/missed`
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// space; empty if it is about all
+    pub address: String,
+    /// RFC 3339, when it was told
+    pub time: String,
+    /// what is special to the type
+    pub data: serde_json::Value,
+    /// of `peer/connection`: the same as in `data`, for the original's page
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub peer: Option<PresenceJson>,
+}
+
+/// A peer came or went.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PresenceJson {
+    /// device key
+    pub peer_id: String,
+    /// connected now
+    pub online: bool,
+    /// RFC 3339
+    pub last_seen_at: String,
+}

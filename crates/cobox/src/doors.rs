@@ -1,0 +1,140 @@
+//! Where the API answers: loopback always; over TLS for other machines and at a Unix socket where asked for.
+
+mod tls;
+mod unix;
+
+use crate::api::{self, Api, Door, Reach};
+use axum::serve::{Listener, ListenerExt};
+use std::future::IntoFuture;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// Why a door cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DoorError {
+    /// Another program listens there.
+    #[error(
+        "port {0} is taken by another program; choose another one with --port (nothing was changed)"
+    )]
+    PortTaken(u16),
+    /// Listening failed otherwise.
+    #[error("the API cannot listen on {0}: {1}")]
+    Listen(String, io::Error),
+    /// For other machines, but in the clear.
+    #[error(
+        "the API is not opened on {0} without TLS: whoever is on the way could read the password and every file. Give --tls-cert and --tls-key, or use --socket PATH and a proxy of your own"
+    )]
+    NoTls(SocketAddr),
+    /// A certificate or key that cannot be used.
+    #[error("{0}: {1}; nothing was opened")]
+    Certificate(PathBuf, String),
+}
+
+/// Which doors are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// on loopback; 0 = any free port
+    pub port: u16,
+    /// for other machines
+    pub listen: Option<SocketAddr>,
+    /// certificates and key for that
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// a Unix socket
+    pub socket: Option<PathBuf>,
+    /// further names of ours
+    pub hosts: Vec<String>,
+}
+
+/// Doors that are open, though nobody answers yet.
+pub struct Doors {
+    loopback: TcpListener,
+    network: Option<tls::Tls>,
+    socket: Option<unix::Socket>,
+    hosts: Vec<String>,
+}
+
+impl Doors {
+    /// Opens all, or none.
+    pub async fn open(wanted: &Wanted) -> Result<Self, DoorError> {
+        let loopback = (Ipv4Addr::LOCALHOST, wanted.port);
+        let opened = TcpListener::bind(loopback).await;
+        let loopback = opened.map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => DoorError::PortTaken(wanted.port),
+            _ => DoorError::Listen(format!("port {}", wanted.port), error),
+        })?;
+        let network = match (wanted.listen, &wanted.tls) {
+            (Some(at), Some((certificates, key))) => {
+                Some(tls::Tls::open(at, certificates, key).await?)
+            }
+            (Some(at), None) => return Err(DoorError::NoTls(at)),
+            (None, _) => None,
+        };
+        let socket = wanted
+            .socket
+            .as_deref()
+            .map(unix::Socket::open)
+            .transpose()?;
+        Ok(Self {
+            loopback,
+            network,
+            socket,
+            hosts: wanted.hosts.clone(),
+        })
+    }
+
+    /// The port on loopback.
+    pub fn port(&self) -> io::Result<u16> {
+        Ok(self.loopback.local_addr()?.port())
+    }
+
+    /// Where else it is open, for people.
+    pub fn others(&self) -> Vec<String> {
+        let network = self
+            .network
+            .iter()
+            .map(|tls| format!("https://{}", tls.at()));
+        let socket = self
+            .socket
+            .iter()
+            .map(|socket| socket.path().display().to_string());
+        network.chain(socket).collect()
+    }
+
+    /// Answers at all of them until the program stops.
+    pub fn serve(self, api: &Arc<Api>) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
+        let port = self.port()?;
+        let door = |reach| Door {
+            reach,
+            hosts: self.hosts.clone(),
+        };
+        // Else the body of a small answer waits 40 ms for the acknowledgement of its head.
+        let loopback = self.loopback.tap_io(|connection| {
+            connection.set_nodelay(true).ok(); // without it: slower, but as right
+        });
+        let mut all = vec![answer(loopback, api, Door::loopback(port))];
+        if let Some(tls) = self.network {
+            let reach = Reach::Network(tls.at());
+            all.push(answer(tls, api, door(reach)));
+        }
+        if let Some(socket) = self.socket {
+            all.push(answer(socket, api, door(Reach::Socket)));
+        }
+        Ok(all)
+    }
+}
+
+fn answer<L: Listener>(listener: L, api: &Arc<Api>, door: Door) -> JoinHandle<io::Result<()>>
+where
+    L::Addr: std::fmt::Debug,
+{
+    let mut stopping = api.stop.subscribe();
+    let server = axum::serve(listener, api::router(api.clone(), door));
+    let server = server.with_graceful_shutdown(async move {
+        let _ = stopping.wait_for(|stop| *stop).await;
+    });
+    tokio::spawn(server.into_future())
+}

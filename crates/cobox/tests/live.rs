@@ -1,0 +1,203 @@
+//! Live events: the same over server-sent events and a web socket, each of them after the fact.
+
+mod common;
+
+use common::{Node, PATIENCE};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+
+/// A stream of events, read by hand.
+struct Ear {
+    stream: BufReader<TcpStream>,
+}
+
+impl Ear {
+    fn ask(node: &Node, path: &str, headers: &str) -> (Self, String) {
+        let stream = TcpStream::connect(("127.0.0.1", node.port())).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut ear = Self {
+            stream: BufReader::new(stream),
+        };
+        let request = format!(
+            "GET /api{path} HTTP/1.1\r\nHost: localhost:{}\r\n{}{headers}\r\n",
+            node.port(),
+            node.bearer()
+        );
+        ear.stream.get_mut().write_all(request.as_bytes()).unwrap();
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(ear.stream.read_line(&mut head).unwrap(), 0, "{head}");
+        }
+        (ear, head)
+    }
+
+    fn sse(node: &Node, path: &str) -> Self {
+        let (ear, head) = Self::ask(node, path, "");
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        ear
+    }
+
+    fn next_sse(&mut self) -> Value {
+        loop {
+            let mut line = String::new();
+            assert_ne!(
+                self.stream.read_line(&mut line).unwrap(),
+                0,
+                "the stream ended"
+            );
+            if let Some(data) = line.strip_prefix("data:") {
+                return serde_json::from_str(data.trim()).unwrap();
+            }
+        }
+    }
+
+    fn socket(node: &Node) -> Self {
+        let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        let (ear, head) = Self::ask(node, "", upgrade);
+        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+        // The answer that RFC 6455 gives for this very key.
+        assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+        ear
+    }
+
+    /// The next frame: what kind, and what is in it.
+    fn frame(&mut self) -> (u8, Vec<u8>) {
+        let mut head = [0; 2];
+        self.stream.read_exact(&mut head).unwrap();
+        let length = match head[1] {
+            126 => {
+                let mut long = [0; 2];
+                self.stream.read_exact(&mut long).unwrap();
+                u16::from_be_bytes(long) as usize
+            }
+            short => short as usize,
+        };
+        let mut payload = vec![0; length];
+        self.stream.read_exact(&mut payload).unwrap();
+        (head[0] & 15, payload)
+    }
+
+    fn next_message(&mut self) -> Value {
+        loop {
+            match self.frame() {
+                (1, text) => return serde_json::from_slice(&text).unwrap(),
+                (9, _) => {} // are you there
+                (kind, text) => panic!("{kind} {}", text.escape_ascii()),
+            }
+        }
+    }
+}
+
+fn wait_for(mut next: impl FnMut() -> Value, kind: &str) -> Value {
+    loop {
+        let event = next();
+        if event["type"] == kind {
+            return event;
+        }
+    }
+}
+
+#[test]
+fn both_ways_tell_the_same() {
+    let node = Node::named("Alice");
+    let address = node.json(&["space", "create", "box"])["address"].clone();
+    let other = node.json(&["space", "create", "other"]);
+    let (mut all, mut of_box, mut socket) = (
+        Ear::sse(&node, "/events"),
+        Ear::sse(&node, "/spaces/box/events"),
+        Ear::socket(&node),
+    );
+    node.bytes(&["put", "other:b"], b"b");
+    node.bytes(&["put", "box:a"], b"a");
+    let first = wait_for(|| all.next_sse(), "drive/changed");
+    assert_eq!(first["address"], other["address"]);
+    let seen = |event: &Value| (event["address"].clone(), event["data"]["path"].clone());
+    let mut over_socket = wait_for(|| socket.next_message(), "drive/changed");
+    assert_eq!(seen(&over_socket), seen(&first));
+    let only = wait_for(|| of_box.next_sse(), "drive/changed");
+    assert_eq!(only["address"], address, "nothing of another space");
+    while over_socket["address"] != address {
+        over_socket = wait_for(|| socket.next_message(), "drive/changed");
+    }
+    assert_eq!(seen(&over_socket), seen(&only));
+    assert_eq!(
+        node.bytes(&["cat", "box:a"], b""),
+        b"a",
+        "it was told after it was so"
+    );
+}
+
+#[test]
+fn the_originals_page_sees_who_comes_and_goes() {
+    let (alice, mut bob) = (Node::named("Alice"), Node::named("Bob"));
+    alice.json(&["space", "create", "box"]);
+    let code = alice.json(&["invite", "box", &bob.public_key()])["code"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let mut socket = Ear::socket(&alice);
+    bob.json(&["join", &code, "--peer", &alice.hint()]);
+    let about = loop {
+        let event = wait_for(|| socket.next_message(), "peer/about");
+        if event["data"]["author"] == bob.public_key() {
+            break event;
+        }
+    };
+    assert_eq!(about["data"]["type"], "peer/about");
+    let synced = wait_for(|| socket.next_message(), "space/last-sync");
+    assert!(
+        synced["data"]["peerId"].is_string() && synced["data"]["lastSyncAt"].is_string(),
+        "{synced}"
+    );
+    bob.stop();
+    let gone = loop {
+        let event = wait_for(|| socket.next_message(), "peer/connection");
+        if event["peerId"] == bob.public_key() {
+            break event;
+        }
+    };
+    assert_eq!(
+        (&gone["online"], &gone["data"]["online"]),
+        (&false.into(), &false.into()),
+        "{gone}"
+    );
+    assert!(gone["lastSeenAt"].is_string());
+}
+
+#[test]
+fn a_socket_ends_with_the_program_and_minds_no_chatter() {
+    let mut node = Node::named("Alice");
+    let mut socket = Ear::socket(&node);
+    // A masked text frame, as a page would send it.
+    socket
+        .stream
+        .get_mut()
+        .write_all(&[0x81, 0x82, 0, 0, 0, 0, b'h', b'i'])
+        .unwrap();
+    node.json(&["space", "create", "box"]);
+    node.bytes(&["put", "box:a"], b"a");
+    wait_for(|| socket.next_message(), "drive/changed");
+    // Larger than is read: the socket is closed, the program goes on.
+    let mut rude = Ear::socket(&node);
+    let head = [&[0x81, 0xff][..], &(1u64 << 40).to_be_bytes(), &[0; 4]].concat();
+    rude.stream.get_mut().write_all(&head).unwrap();
+    let mut rest = Vec::new();
+    let _ = rude.stream.read_to_end(&mut rest);
+    node.stop();
+    let mut rest = Vec::new();
+    let _ = socket.stream.read_to_end(&mut rest);
+}
+
+#[test]
+fn a_plain_call_and_a_foreign_page_get_no_socket() {
+    let node = Node::started();
+    let (status, body) = node.call("GET", "", None);
+    assert_eq!(
+        (status, body["errors"][0]["code"].as_str()),
+        (426, Some("no_socket"))
+    );
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://evil.example\r\n";
+    let (_, head) = Ear::ask(&node, "", upgrade);
+    assert!(head.starts_with("HTTP/1.1 403"), "{head}");
+}
