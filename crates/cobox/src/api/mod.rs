@@ -10,6 +10,7 @@ mod guard;
 mod jobs;
 mod local;
 mod mounts;
+pub mod query;
 mod shapes;
 mod spaces;
 pub mod time;
@@ -85,6 +86,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/spaces/{space}/put", post(local::put))
         .route("/spaces/{space}/import", post(jobs::import))
         .route("/spaces/{space}/export", post(jobs::export))
+        .merge(Router::from(query::routes()))
         .layer(DefaultBodyLimit::max(MAX_JSON));
     // Uploads are streamed, so their length is bounded by the disk, not by memory.
     let streams = Router::new()

@@ -468,7 +468,7 @@ pub struct ProblemJson {
 }
 
 /// One error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ErrorJson {
     /// for people: what happened, what it means, what to do
     pub msg: String,
@@ -480,7 +480,7 @@ pub struct ErrorJson {
 }
 
 /// Body of every failed call.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ErrorsJson {
     /// at least one
     pub errors: Vec<ErrorJson>,

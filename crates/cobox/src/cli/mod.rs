@@ -5,6 +5,7 @@ mod files;
 mod mounts;
 mod output;
 mod people;
+mod query;
 mod spaces;
 mod up;
 
@@ -79,6 +80,7 @@ fn command(cli: Cli, output: &Output) -> Result<Done, CliError> {
         Command::Replicas => spaces::replicas(&client, output),
         Command::Mount(mount) => mounts::mount(&client, mount, output),
         Command::Unmount { space } => mounts::unmount(&client, &space, output),
+        Command::Query(query) => query::query(&client, query, output),
         Command::Watch { space } => people::watch(&client, &space, output),
         Command::Files(command) => files::files(&client, command, output),
     }
