@@ -41,10 +41,8 @@ fn a_question_is_answered_for_people_and_for_programs() {
         &["query", "box", "-"],
         br#"{"$reduce": {"$distinct": "author"}}"#,
     );
-    assert_eq!(
-        String::from_utf8(asked).unwrap().trim(),
-        json!([node.public_key()]).to_string()
-    );
+    let asked = String::from_utf8(asked).unwrap();
+    assert_eq!(asked.trim(), node.public_key(), "one value a line");
 }
 
 #[test]
