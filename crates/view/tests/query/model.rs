@@ -32,7 +32,7 @@ pub fn answer(mut rows: Vec<Value>, query: &Value) -> Outcome {
 
 fn steps(query: &Value) -> Vec<(String, Value)> {
     match query {
-        Value::Array(list) => list.iter().flat_map(|step| pairs(step)).collect(),
+        Value::Array(list) => list.iter().flat_map(pairs).collect(),
         object => {
             let mut given = pairs(object);
             if !given.iter().any(|(name, _)| {
