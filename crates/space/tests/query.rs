@@ -305,15 +305,16 @@ fn told_until_last(space: &Space) -> Vec<u64> {
 #[test]
 fn a_live_query_begun_at_any_moment_of_writing_tells_each_message_once() {
     const COUNT: u64 = 150;
+    const ASKERS: usize = 30;
     let world = World::new();
     let alice = world.start("Alice");
     let garden = alice.create("Garden").unwrap();
-    let asking: Vec<_> = (0..6)
+    let asking: Vec<_> = (0..ASKERS)
         .map(|turn| {
             let space = Arc::clone(&garden);
             std::thread::spawn(move || {
                 // Each begins when so many messages are there.
-                await_written(&space, turn * COUNT as usize / 6);
+                await_written(&space, turn * COUNT as usize / ASKERS);
                 told_until_last(&space)
             })
         })
