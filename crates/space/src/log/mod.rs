@@ -15,6 +15,7 @@ pub use types::Content;
 pub use view::{LogView, Logged};
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -35,7 +36,7 @@ use zeroize::Zeroizing;
 
 use crate::error::SpaceError;
 use message::{Body, Envelope, Letter};
-use view::TypeTags;
+use view::{RowKey, TypeTags};
 use walk::{Authors, Keys, PAGE, is_wanted, message_at};
 
 /// Own writes are shown within this time or the call says that they were not.
@@ -64,6 +65,11 @@ pub struct Message {
 }
 
 impl Message {
+    /// Names it in its space: writer tag in 16 hex digits, a dash, block number.
+    pub fn id(&self) -> String {
+        format!("{}-{}", self.writer, self.block)
+    }
+
     /// The content, if it is of this type and decodes.
     pub fn read<C: Content>(&self) -> Option<C> {
         (self.kind == C::TYPE)
@@ -84,6 +90,8 @@ impl std::fmt::Debug for Message {
 pub struct Filter {
     /// only this type
     pub kind: Option<String>,
+    /// only about this, for types that are about something
+    pub subject: Option<Vec<u8>>,
     /// only by this person
     pub author: Option<PublicKey>,
     /// not before, Unix ms
@@ -98,6 +106,7 @@ impl Default for Filter {
     fn default() -> Self {
         Self {
             kind: None,
+            subject: None,
             author: None,
             since_ms: None,
             until_ms: None,
@@ -113,6 +122,14 @@ impl Filter {
             kind: Some(C::TYPE.to_owned()),
             limit: usize::MAX,
             ..Self::default()
+        }
+    }
+
+    /// All of one type that are about one thing.
+    pub fn about<C: Content>(subject: &[u8]) -> Self {
+        Self {
+            subject: Some(subject.to_vec()),
+            ..Self::of::<C>()
         }
     }
 }
@@ -145,6 +162,15 @@ struct Own {
     key: BlockKey,
     /// One append at a time, so that times ascend along the feed.
     last_time: Mutex<u64>,
+    /// The last word is told.
+    ended: AtomicBool,
+}
+
+/// Whether more may be told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    GoOn,
+    End,
 }
 
 impl Log {
@@ -153,6 +179,7 @@ impl Log {
             key: parts.read_key.block_key(&feed.key().0),
             feed,
             last_time: Mutex::new(0),
+            ended: AtomicBool::new(false),
         });
         Self {
             address: parts.address,
@@ -165,14 +192,14 @@ impl Log {
         }
     }
 
-    /// Tells all members. Durable and readable when it returns.
+    /// Tells all members. Durable and readable when it returns where it is.
     ///
     /// # Errors
     ///
     /// `ReadOnly`, `BadMessage`, `MessageTooLong`, or the store's.
-    pub fn append(&self, kind: &str, content: &[u8]) -> Result<(), SpaceError> {
+    pub fn append(&self, kind: &str, content: &[u8]) -> Result<Logged, SpaceError> {
         let letter = letter(kind, content)?;
-        self.write(Body::Open(letter), kind)
+        self.write(Body::Open(letter), kind, Then::GoOn)
     }
 
     /// Tells one person; only they and we can read it. The other members see that there is a message.
@@ -185,14 +212,14 @@ impl Log {
         reader: &PublicKey,
         kind: &str,
         content: &[u8],
-    ) -> Result<(), SpaceError> {
+    ) -> Result<Logged, SpaceError> {
         let letter = letter(kind, content)?;
         let me = self.identity.public_key();
         let mut readers = vec![*reader, me];
         readers.dedup();
         let seal = |reader| letter.seal(&self.address, &me, reader);
         let boxes = readers.iter().map(seal).collect::<Result<_, _>>()?;
-        self.write(Body::Private(boxes), kind)
+        self.write(Body::Private(boxes), kind, Then::GoOn)
     }
 
     /// [`Log::append`] for a known type.
@@ -200,8 +227,46 @@ impl Log {
     /// # Errors
     ///
     /// As [`Log::append`].
-    pub fn tell<C: Content>(&self, content: &C) -> Result<(), SpaceError> {
+    pub fn tell<C: Content>(&self, content: &C) -> Result<Logged, SpaceError> {
         self.append(C::TYPE, &Zeroizing::new(content.encode()))
+    }
+
+    /// [`Log::append_private`] for a known type.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::append_private`].
+    pub fn tell_privately<C: Content>(
+        &self,
+        reader: &PublicKey,
+        content: &C,
+    ) -> Result<Logged, SpaceError> {
+        self.append_private(reader, C::TYPE, &Zeroizing::new(content.encode()))
+    }
+
+    /// [`Log::tell`] for the last time: whatever comes later is refused as for a member who only reads.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::tell`].
+    pub(crate) fn tell_last<C: Content>(&self, content: &C) -> Result<(), SpaceError> {
+        let letter = letter(C::TYPE, &Zeroizing::new(content.encode()))?;
+        self.write(Body::Open(letter), C::TYPE, Then::End).map(drop)
+    }
+
+    /// The message at a place, if we may read it and its writer's claim is accepted.
+    ///
+    /// # Errors
+    ///
+    /// `View`.
+    pub fn message(&self, at: &Logged) -> Result<Option<Message>, SpaceError> {
+        let rows = self.db.snapshot()?;
+        let key = RowKey {
+            time_ms: at.time_ms,
+            feed: at.feed,
+            block: at.block,
+        };
+        Ok(message_at(&rows, &key, &self.authors(&rows)?)?)
     }
 
     /// Messages that match, oldest first.
@@ -263,19 +328,16 @@ impl Log {
         Ok(authors.get(feed).map(|(author, _)| *author))
     }
 
-    /// The newest time among all messages of each author, Unix ms by their clocks.
+    /// The newest time among all messages of each log feed, Unix ms by its writer's clock.
     ///
     /// # Errors
     ///
     /// `View`.
-    pub(crate) fn last_told(&self) -> Result<BTreeMap<PublicKey, u64>, SpaceError> {
+    pub(crate) fn last_told(&self) -> Result<BTreeMap<FeedKey, u64>, SpaceError> {
         let rows = self.db.snapshot()?;
-        let mut last: BTreeMap<PublicKey, u64> = BTreeMap::new();
-        for (feed, (author, _)) in self.authors(&rows)? {
-            if let Some(time) = view::latest(&rows, &feed)? {
-                let known = last.entry(author).or_default();
-                *known = time.max(*known);
-            }
+        let mut last = BTreeMap::new();
+        for feed in self.authors(&rows)?.into_keys() {
+            last.extend(view::latest(&rows, &feed)?.map(|time| (feed, time)));
         }
         Ok(last)
     }
@@ -288,7 +350,10 @@ impl Log {
     ) -> Result<(), SpaceError> {
         let rows = self.db.snapshot()?;
         let authors = self.authors(&rows)?;
-        let tag = filter.kind.as_ref().map(|kind| self.tags.tag(kind));
+        let tag = filter.kind.as_ref().map(|kind| match &filter.subject {
+            Some(subject) => self.tags.tag_about(kind, subject),
+            None => self.tags.tag(kind),
+        });
         let mut keys = Keys::new(tag, filter);
         loop {
             let page = keys.next_page(&rows)?;
@@ -315,16 +380,27 @@ impl Log {
         Ok(writers.into_iter().map(author).collect())
     }
 
-    fn write(&self, body: Body, kind: &str) -> Result<(), SpaceError> {
+    fn write(&self, body: Body, kind: &str, then: Then) -> Result<Logged, SpaceError> {
         let own = self.own.as_ref().ok_or(SpaceError::ReadOnly)?;
         let mut last_time = own.last_time.lock().unwrap_or_else(PoisonError::into_inner);
+        if own.ended.load(Ordering::Acquire) {
+            return Err(SpaceError::ReadOnly);
+        }
         let time_ms = self.next_time(kind)?.max(*last_time + 1);
         let mut batch = Batch::new();
         batch.append(&own.feed, vec![own.seal(&Envelope { time_ms, body })?]);
         self.set.commit(batch)?.wait()?;
         *last_time = time_ms;
+        own.ended.store(then == Then::End, Ordering::Release);
         let (feed, length) = (own.feed.key(), own.feed.length());
-        Ok(self.indexer.wait_for(feed, length, INDEXED_WITHIN)?)
+        drop(last_time);
+        self.indexer.wait_for(feed, length, INDEXED_WITHIN)?;
+        Ok(Logged {
+            kind: kind.to_owned(),
+            feed,
+            block: length - 1,
+            time_ms,
+        })
     }
 
     /// Now; but later than every message of this type that we have seen, so that a new name wins over

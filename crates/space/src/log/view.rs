@@ -19,10 +19,11 @@ use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
 use super::message::{Body, Envelope, Letter, MAX_CONTENT, MAX_TYPE, open_private};
+use super::types::subject;
 
 /// Messages by `(time, feed, block)`, newest first.
 pub(super) const MESSAGES: Table = Table("log.messages");
-/// Keys of [`MESSAGES`] behind the tag of their type.
+/// Keys of [`MESSAGES`] behind the tag of their type, and of what they are about.
 pub(super) const TYPES: Table = Table("log.types");
 
 /// Newest time of any message in a log feed, ours to read or not, by feed key.
@@ -73,7 +74,7 @@ impl RowKey {
     }
 }
 
-/// Row keys are in clear on disk, so a type is named there only by a keyed hash.
+/// Row keys are in clear on disk, so a type, or what a message is about, is named there only by a keyed hash.
 pub(super) struct TypeTags([u8; 32]);
 
 impl TypeTags {
@@ -82,7 +83,16 @@ impl TypeTags {
     }
 
     pub(super) fn tag(&self, kind: &str) -> [u8; 8] {
-        let hash = blake3::keyed_hash(&self.0, kind.as_bytes());
+        self.hash(kind.as_bytes())
+    }
+
+    /// Of the messages of a type that are about one thing. Readers check both again.
+    pub(super) fn tag_about(&self, kind: &str, subject: &[u8]) -> [u8; 8] {
+        self.hash(&[kind.as_bytes(), b"\0", subject].concat())
+    }
+
+    fn hash(&self, what: &[u8]) -> [u8; 8] {
+        let hash = blake3::keyed_hash(&self.0, what);
         let mut tag = [0; 8];
         tag.copy_from_slice(&hash.as_bytes()[..8]);
         tag
@@ -187,9 +197,12 @@ impl LogView {
             block,
         }
         .encode();
-        let by_type = [&self.tags.tag(&row.letter.kind)[..], &key].concat();
         rows.put(MESSAGES, &key, &row.encode())?;
-        rows.put(TYPES, &by_type, &[])?;
+        let (kind, content) = (&row.letter.kind, &row.letter.content);
+        let about = subject(kind, content).map(|subject| self.tags.tag_about(kind, &subject));
+        for tag in std::iter::once(self.tags.tag(kind)).chain(about) {
+            rows.put(TYPES, &[&tag[..], &key].concat(), &[])?;
+        }
         self.untold.push(Logged {
             kind: row.letter.kind,
             feed,
@@ -206,7 +219,7 @@ impl View for LogView {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn tables(&self) -> Vec<Table> {
