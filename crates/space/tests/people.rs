@@ -320,38 +320,6 @@ fn members_are_seen_coming_going_and_leaving() {
     }
 }
 
-/// Somebody who left and is invited again is a member again, with new feeds or the old ones.
-#[test]
-fn who_left_can_come_back() {
-    let world = World::new();
-    let [alice, bob] = together(&world, ["Alice", "Bob"]);
-    let (address, key) = (bob.1.address(), bob.0.public_key());
-    drop(bob.1);
-    bob.0.delete(&address).unwrap();
-    let standing = |space: &Space| {
-        let people = space.people().unwrap();
-        people
-            .iter()
-            .find(|p| p.public_key == key)
-            .unwrap()
-            .standing
-    };
-    eventually("Bob has left", || {
-        matches!(standing(&alice.1), Standing::Left(_))
-    });
-    let code = alice.1.invite(&key).unwrap();
-    let again = bob.0.join(&code, None).unwrap();
-    again.log(); // the space may be renewed behind this handle
-    eventually("Bob is back", || standing(&alice.1) == Standing::Joined);
-    let now = bob.0.space("Garden").unwrap();
-    now.say("back", None).unwrap();
-    eventually("and heard", || texts(&alice.1) == pairs(&[("Bob", "back")]));
-    drop((alice.1, again, now));
-    for shelf in [alice.0, bob.0] {
-        world.stop(shelf);
-    }
-}
-
 #[test]
 fn health_is_the_same_for_all_and_follows_what_is_wanted() {
     let world = World::new();

@@ -40,14 +40,13 @@ struct Seen {
 impl Safety {
     pub fn new(poke: &Arc<Notify>, device: PublicKey) -> Self {
         let [rank, ..] = device.0;
-        let mut safety = Self {
+        Self {
             poke: Arc::clone(poke),
             wait: TOGETHER + APART * u32::from(rank),
-            look_at: None,
+            // At once: what changes from now on is news.
+            look_at: Some(Instant::now()),
             told: Arc::default(),
-        };
-        safety.look_soon();
-        safety
+        }
     }
 
     /// Something happened.
