@@ -1,7 +1,9 @@
 //! Live events as server-sent events, one JSON object each.
 
 use crate::api::types::EventJson;
-use crate::api::{Api, ApiError, Segment, blocking, shapes, time};
+use crate::api::{
+    Api, ApiError, Segment, annotations, blocking, health, members, messages, shapes, time,
+};
 use crate::mounts::MountEvent;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -11,7 +13,6 @@ use futures_util::Stream;
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::broadcast::error::RecvError;
 
 type Events = Sse<
@@ -101,6 +102,19 @@ fn shape(event: &ShelfEvent) -> EventJson {
                 json!({ "peerId": device.to_string(), "lastSyncAt": at }),
             )
         }
+        ShelfEvent::Said { address, said } => ("message", address, json!(messages::shape(said))),
+        ShelfEvent::Noted { address, noted } => {
+            ("file/annotation", address, json!(annotations::event(noted)))
+        }
+        ShelfEvent::Presence { address, member } => {
+            ("member/presence", address, json!(members::shape(member)))
+        }
+        ShelfEvent::Health { address, health } => {
+            ("space/health", address, json!(health::shape(health)))
+        }
+        ShelfEvent::Left { address, member } => {
+            ("member/left", address, json!(members::shape(member)))
+        }
         ShelfEvent::Refused { address, reason } => {
             ("refused", address, json!({ "reason": reason }))
         }
@@ -119,14 +133,10 @@ fn unknown() -> EventJson {
 }
 
 fn made(kind: &str, address: String, data: Value) -> EventJson {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
     EventJson {
         kind: kind.into(),
         address,
-        time: time::format_ms(now),
+        time: time::format_ms(time::now_ms()),
         data,
     }
 }

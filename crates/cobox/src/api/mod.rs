@@ -2,13 +2,17 @@
 //!
 //! Not its job: deciding anything, or knowing how bytes are kept.
 
+mod annotations;
 pub mod bytes_in_url;
 mod error;
 mod events;
 mod files;
 mod guard;
+mod health;
 mod jobs;
 mod local;
+mod members;
+mod messages;
 mod mounts;
 mod shapes;
 mod spaces;
@@ -85,6 +89,10 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/spaces/{space}/put", post(local::put))
         .route("/spaces/{space}/import", post(jobs::import))
         .route("/spaces/{space}/export", post(jobs::export))
+        .merge(Router::from(annotations::routes()))
+        .merge(Router::from(health::routes()))
+        .merge(Router::from(members::routes()))
+        .merge(Router::from(messages::routes()))
         .layer(DefaultBodyLimit::max(MAX_JSON));
     // Uploads are streamed, so their length is bounded by the disk, not by memory.
     let streams = Router::new()

@@ -1,5 +1,10 @@
 //! The JSON that goes over the API, used by both ends. Field names are the original API's.
 
+pub use crate::api::annotations::{AnnotateJson, AnnotatedJson, AnnotationJson};
+pub use crate::api::health::{CopyJson, HealthJson, PolicyJson};
+pub use crate::api::members::{MemberDeviceJson, MemberJson};
+pub use crate::api::messages::{MessageJson, NewMessageJson};
+
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 
@@ -125,22 +130,6 @@ pub struct UnmountedJson {
     pub busy: bool,
 }
 
-/// A member of a space.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MemberJson {
-    /// who
-    pub public_key: String,
-    /// name
-    pub name: String,
-    /// it is us
-    pub me: bool,
-    /// connected now
-    pub online: bool,
-    /// RFC 3339
-    pub last_seen_at: Option<String>,
-}
-
 /// A proven copy elsewhere.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -232,6 +221,9 @@ pub struct StatusJson {
 pub struct InviteJson {
     /// their public key
     pub public_key: String,
+    /// they shall read and not write
+    #[serde(default)]
+    pub read_only: bool,
 }
 
 /// An invite code, or the request to join by one.
@@ -261,7 +253,7 @@ pub struct ReplicateJson {
 }
 
 /// A name of any bytes: text where it is text, and the exact bytes where it is not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NameBytes {
     /// readable form
@@ -468,7 +460,7 @@ pub struct ProblemJson {
 }
 
 /// One error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ErrorJson {
     /// for people: what happened, what it means, what to do
     pub msg: String,
@@ -480,7 +472,7 @@ pub struct ErrorJson {
 }
 
 /// Body of every failed call.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ErrorsJson {
     /// at least one
     pub errors: Vec<ErrorJson>,

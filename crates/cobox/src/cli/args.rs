@@ -63,6 +63,9 @@ pub enum Command {
         space: String,
         /// What `cobox name` prints at the invited person's
         public_key: String,
+        /// They shall read and not write
+        #[arg(long)]
+        read_only: bool,
     },
     /// Join a space by an invite code
     Join(Join),
@@ -78,6 +81,12 @@ pub enum Command {
     Unmount { space: String },
     /// Follow what happens in a space, one line per event
     Watch { space: String },
+    #[command(flatten)]
+    Talk(crate::cli::talk::Talk),
+    /// How safe a space is: its copies on replicators, how many are wanted, how new
+    Health(crate::cli::health::Health),
+    #[command(flatten)]
+    Notes(crate::cli::notes::Notes),
     #[command(flatten)]
     Files(Files),
 }

@@ -2,10 +2,13 @@
 
 mod args;
 mod files;
+mod health;
 mod mounts;
+mod notes;
 mod output;
 mod people;
 mod spaces;
+mod talk;
 mod up;
 
 use crate::client::{Client, ClientError};
@@ -70,9 +73,11 @@ fn command(cli: Cli, output: &Output) -> Result<Done, CliError> {
         Command::Stop => up::stop(&client, &home, output),
         Command::Name { name } => people::name(&client, name, output),
         Command::Space(command) => spaces::space(&client, command, output),
-        Command::Invite { space, public_key } => {
-            people::invite(&client, &space, public_key, output)
-        }
+        Command::Invite {
+            space,
+            public_key,
+            read_only,
+        } => people::invite(&client, &space, public_key, read_only, output),
         Command::Join(join) => people::join(&client, join, output),
         Command::Replicate(replicate) => spaces::replicate(&client, replicate, output),
         Command::Unreplicate { address } => spaces::unreplicate(&client, &address, output),
@@ -80,6 +85,9 @@ fn command(cli: Cli, output: &Output) -> Result<Done, CliError> {
         Command::Mount(mount) => mounts::mount(&client, mount, output),
         Command::Unmount { space } => mounts::unmount(&client, &space, output),
         Command::Watch { space } => people::watch(&client, &space, output),
+        Command::Talk(command) => talk::talk(&client, command, output),
+        Command::Health(command) => health::health(&client, command, output),
+        Command::Notes(command) => notes::notes(&client, command, output),
         Command::Files(command) => files::files(&client, command, output),
     }
 }
