@@ -28,7 +28,7 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "space",
         &[
-            "lib", "shelf", "space", "replica", "members", "log", "home", "error",
+            "lib", "shelf", "space", "replica", "members", "health", "log", "home", "error",
         ],
     ),
     (

@@ -170,7 +170,10 @@ fn json_has_the_documented_fields() {
     );
     let show = node.json(&["space", "show", "box"]);
     assert_fields(&show, &format!("{space} members receipts refusals"));
-    assert_fields(&show["members"][0], "lastSeenAt me name online publicKey");
+    assert_fields(
+        &show["members"][0],
+        "access devices lastSeenAt me name online publicKey standing",
+    );
     let status = node.json(&["status"]);
     assert_fields(
         &status,

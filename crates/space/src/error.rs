@@ -30,6 +30,26 @@ pub enum SpaceError {
     /// A message that does not fit into one block.
     #[error("the message is {0} bytes long; at most {1} fit")]
     MessageTooLong(usize, usize),
+    /// Words that say nothing.
+    #[error("the message is empty; nothing was sent")]
+    EmptyText,
+    /// More words than fit into one message.
+    #[error(
+        "the message is {0} bytes long and at most {1} fit; nothing was sent: put it into a file of the space"
+    )]
+    TextTooLong(usize, usize),
+    /// A note on a file that cannot be made.
+    #[error("this cannot be noted: {0}; nothing was changed")]
+    BadNote(&'static str),
+    /// A wish for copies that cannot be.
+    #[error("this cannot be wished for: {0}; nothing was changed")]
+    BadPolicy(&'static str),
+    /// Nobody of that name or key is a member.
+    #[error("nobody called {0:?} is a member of this space")]
+    NoSuchMember(String),
+    /// Two members have this name.
+    #[error("more than one member is called {0:?}: use the public key")]
+    AmbiguousMember(String),
     /// A message that its type does not allow.
     #[error("this is not a valid message: {0}")]
     BadMessage(&'static str),

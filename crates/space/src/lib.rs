@@ -4,9 +4,10 @@
 //! Not its job: files (drive), connections (swarm), words for people (the program).
 //!
 //! Order of the modules, top first; each imports only from those below it: `shelf`, `space`,
-//! `replica`, `members`, `log`, `home`, `error`. Every byte written here is in `docs/format.md`.
+//! `replica`, `members`, `health`, `log`, `home`, `error`. Every byte written here is in `docs/format.md`.
 
 pub mod error;
+pub mod health;
 mod home;
 pub mod log;
 pub mod members;

@@ -13,10 +13,10 @@ use cobox_keys::identity::PublicKey;
 pub struct Member {
     /// who
     pub public_key: PublicKey,
-    /// newest `peer/about` name, else the device name of the claim
+    /// newest `peer/about` name, else the device name of the claim; empty for who was invited only
     pub name: String,
-    /// their devices (device key, name, writer tag hex)
-    pub devices: Vec<(PublicKey, String, String)>,
+    /// where they write; none for who was invited only
+    pub devices: Vec<MemberDevice>,
     /// it is us
     pub me: bool,
     /// connected now with one of the devices
@@ -25,6 +25,45 @@ pub struct Member {
     pub last_seen: Option<u64>,
     /// who said to have invited them, if anybody did
     pub invited_by: Option<PublicKey>,
+    /// may read only: they leave no trace but the invite
+    pub reads_only: bool,
+    /// how they stand to the space
+    pub standing: Standing,
+}
+
+/// One device of a person, with the writer it has in the space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberDevice {
+    /// device key
+    pub device: PublicKey,
+    /// its name, as claimed
+    pub name: String,
+    /// its writer
+    pub writer: WriterTag,
+    /// connected now
+    pub online: bool,
+    /// newest thing seen from it, Unix ms
+    pub last_seen: Option<u64>,
+    /// when it said that it leaves, Unix ms
+    pub left: Option<u64>,
+}
+
+/// How a person stands to a space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// their feeds are here
+    Joined,
+    /// invited, and nothing of theirs is here (of who only reads there never is)
+    Invited,
+    /// the last of their devices said that it leaves, at this time (Unix ms)
+    Left(u64),
+}
+
+/// An invite, as told in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Invited {
+    pub by: PublicKey,
+    pub reads_only: bool,
 }
 
 /// What is known about the people of a space.
@@ -34,67 +73,82 @@ pub(crate) struct Known {
     pub writers: Vec<WriterInfo>,
     /// Names people gave themselves.
     pub names: BTreeMap<PublicKey, String>,
-    /// Invited person to inviter.
-    pub invites: BTreeMap<PublicKey, PublicKey>,
-    /// Newest message by each person, Unix ms.
-    pub told: BTreeMap<PublicKey, u64>,
-    /// Devices connected now.
+    /// Invited person to invite.
+    pub invites: BTreeMap<PublicKey, Invited>,
+    /// Newest message or commit by each writer, Unix ms.
+    pub told: BTreeMap<WriterTag, u64>,
+    /// Writers whose last word was that they leave, Unix ms.
+    pub left: BTreeMap<WriterTag, u64>,
+    /// Devices connected now, ours among them.
     pub online: BTreeSet<PublicKey>,
     /// When a device was last connected, Unix ms.
     pub met: BTreeMap<PublicKey, u64>,
+    /// Now, Unix ms: nobody was seen later.
+    pub now: u64,
 }
 
-/// Members in the order of their names.
+/// Members in the order of their names; behind them who was invited only.
 pub(crate) fn members(me: &PublicKey, known: &Known) -> Vec<Member> {
     let mut people: BTreeMap<PublicKey, Vec<&WriterInfo>> = BTreeMap::new();
+    for person in known.invites.keys() {
+        people.entry(*person).or_default();
+    }
     for writer in &known.writers {
-        people
-            .entry(writer.claim.identity)
-            .or_default()
-            .push(writer);
+        let of_person = people.entry(writer.claim.identity).or_default();
+        of_person.push(writer);
     }
     let mut members: Vec<_> = people
         .into_iter()
         .map(|(person, writers)| member(me, person, &writers, known))
         .collect();
-    members.sort_by(|a, b| (&a.name, a.public_key).cmp(&(&b.name, b.public_key)));
+    let order = |one: &Member| (one.devices.is_empty(), one.name.clone(), one.public_key);
+    members.sort_by_cached_key(order);
     members
 }
 
 fn member(me: &PublicKey, person: PublicKey, writers: &[&WriterInfo], known: &Known) -> Member {
-    let devices = |writer: &&WriterInfo| {
-        let claim = &writer.claim;
-        (
-            claim.device,
-            claim.device_name.clone(),
-            tag_text(&writer.tag),
-        )
-    };
-    let is_me = person == *me;
-    let online = |writer: &&WriterInfo| known.online.contains(&writer.claim.device);
-    let met = |writer: &&WriterInfo| known.met.get(&writer.claim.device).copied();
-    let claimed = writers
-        .first()
-        .map(|writer| writer.claim.device_name.clone());
-    let name = known.names.get(&person).cloned().or(claimed);
+    let devices: Vec<_> = writers.iter().map(|writer| device(writer, known)).collect();
+    let invite = known.invites.get(&person);
     Member {
         public_key: person,
-        name: name.unwrap_or_default(),
-        devices: writers.iter().map(devices).collect(),
-        me: is_me,
-        online: is_me || writers.iter().any(online),
-        last_seen: writers
-            .iter()
-            .filter_map(met)
-            .chain(known.told.get(&person).copied())
-            .max(),
-        invited_by: known.invites.get(&person).copied(),
+        name: name(person, writers, known),
+        me: person == *me,
+        online: person == *me || devices.iter().any(|device| device.online),
+        last_seen: devices.iter().filter_map(|device| device.last_seen).max(),
+        invited_by: invite.map(|invite| invite.by),
+        reads_only: devices.is_empty() && invite.is_some_and(|invite| invite.reads_only),
+        standing: standing(&devices),
+        devices,
     }
 }
 
-/// 16 hex digits.
-pub(crate) fn tag_text(tag: &WriterTag) -> String {
-    tag.0.iter().map(|byte| format!("{byte:02x}")).collect()
+fn name(person: PublicKey, writers: &[&WriterInfo], known: &Known) -> String {
+    let claimed = writers.first().map(|writer| &writer.claim.device_name);
+    let name = known.names.get(&person).or(claimed);
+    name.cloned().unwrap_or_default()
+}
+
+fn device(writer: &WriterInfo, known: &Known) -> MemberDevice {
+    let (claim, tag) = (&writer.claim, &writer.tag);
+    let seen = [known.met.get(&claim.device), known.told.get(tag)];
+    let last_seen = seen.into_iter().flatten().copied().max();
+    MemberDevice {
+        device: claim.device,
+        name: claim.device_name.clone(),
+        writer: *tag,
+        online: known.online.contains(&claim.device),
+        last_seen: last_seen.map(|seen| seen.min(known.now)),
+        left: known.left.get(tag).copied(),
+    }
+}
+
+fn standing(devices: &[MemberDevice]) -> Standing {
+    let left: Option<Vec<_>> = devices.iter().map(|device| device.left).collect();
+    match left {
+        _ if devices.is_empty() => Standing::Invited,
+        Some(times) => Standing::Left(times.into_iter().max().unwrap_or_default()),
+        None => Standing::Joined,
+    }
 }
 
 #[cfg(test)]
@@ -119,30 +173,66 @@ mod tests {
         }
     }
 
-    #[test]
-    fn writers_of_one_person_are_one_member_with_the_newest_name() {
-        let (ann, bob) = (PublicKey([1; 32]), PublicKey([2; 32]));
-        let known = Known {
+    fn tag(device: u8) -> WriterTag {
+        WriterTag([device; 8])
+    }
+
+    const ANN: PublicKey = PublicKey([1; 32]);
+    const BOB: PublicKey = PublicKey([2; 32]);
+    const EVE: PublicKey = PublicKey([3; 32]);
+
+    fn known() -> Known {
+        let invited = |reads_only| Invited {
+            by: ANN,
+            reads_only,
+        };
+        Known {
             writers: vec![writer(1, 10), writer(2, 20), writer(1, 30)],
-            names: [(ann, "Ann".to_owned())].into(),
-            invites: [(bob, ann)].into(),
-            told: [(ann, 7), (bob, 3)].into(),
+            names: [(ANN, "Ann".to_owned())].into(),
+            invites: [(BOB, invited(true)), (EVE, invited(true))].into(),
+            told: [(tag(10), 7), (tag(30), 5), (tag(20), 3)].into(),
             online: [PublicKey([20; 32])].into(),
             met: [(PublicKey([20; 32]), 9)].into(),
+            now: 100,
+            ..Known::default()
+        }
+    }
+
+    #[test]
+    fn writers_of_one_person_are_one_member_with_the_newest_name() {
+        let members = members(&ANN, &known());
+        let [ann, bob, eve] = &members[..] else {
+            panic!("three people");
         };
-        let members = members(&ann, &known);
-        let [first, second] = &members[..] else {
-            panic!("two people");
+        assert_eq!((ann.name.as_str(), ann.me, ann.online), ("Ann", true, true));
+        assert_eq!((ann.devices.len(), ann.last_seen), (2, Some(7)));
+        assert_eq!(bob.name, "device 20");
+        assert_eq!((bob.online, bob.last_seen), (true, Some(9)));
+        assert_eq!((bob.invited_by, bob.reads_only), (Some(ANN), false));
+        assert_eq!(bob.devices[0].writer, tag(20));
+        assert_eq!((eve.standing, eve.reads_only), (Standing::Invited, true));
+        assert!(!eve.online && eve.devices.is_empty());
+    }
+
+    #[test]
+    fn who_left_with_all_devices_has_left_and_with_one_of_two_has_not() {
+        let mut known = known();
+        known.left = [(tag(10), 7), (tag(20), 3)].into();
+        let standings = |known: &Known| {
+            let members = members(&EVE, known);
+            members.iter().map(|m| m.standing).collect::<Vec<_>>()
         };
-        assert_eq!(
-            (first.name.as_str(), first.me, first.online),
-            ("Ann", true, true)
-        );
-        assert_eq!(first.devices.len(), 2);
-        assert_eq!(first.last_seen, Some(7));
-        assert_eq!(second.name, "device 20");
-        assert_eq!((second.online, second.last_seen), (true, Some(9)));
-        assert_eq!(second.invited_by, Some(ann));
-        assert_eq!(second.devices[0].2, "14".repeat(8));
+        let [joined, invited] = [Standing::Joined, Standing::Invited];
+        assert_eq!(standings(&known), [joined, Standing::Left(3), invited]);
+        known.left.insert(tag(30), 5);
+        assert_eq!(standings(&known)[0], Standing::Left(7));
+    }
+
+    #[test]
+    fn nobody_was_seen_in_the_future() {
+        let mut known = known();
+        known.told.insert(tag(20), u64::MAX);
+        let members = members(&ANN, &known);
+        assert_eq!(members[1].last_seen, Some(100));
     }
 }

@@ -23,6 +23,12 @@ pub fn parameter(query: Option<&str>, name: &str) -> Option<Vec<u8>> {
         .map(|(_, value)| percent_decode_str(value).collect())
 }
 
+/// The same as text; what is not UTF-8 is shown as such.
+pub fn text(query: Option<&str>, name: &str) -> Option<String> {
+    let bytes = parameter(query, name)?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

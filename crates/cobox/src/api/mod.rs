@@ -3,6 +3,7 @@
 //! Not its job: deciding anything, or knowing how bytes are kept.
 
 mod access;
+mod annotations;
 pub mod bytes_in_url;
 mod compat;
 mod door;
@@ -10,8 +11,11 @@ mod error;
 mod events;
 mod files;
 mod guard;
+mod health;
 mod jobs;
 mod local;
+mod members;
+mod messages;
 mod mounts;
 mod openapi;
 mod program;
@@ -81,6 +85,10 @@ fn calls() -> OpenApiRouter<Arc<Api>> {
         .merge(local::routes())
         .merge(jobs::routes())
         .merge(query::routes())
+        .merge(annotations::routes())
+        .merge(health::routes())
+        .merge(members::routes())
+        .merge(messages::routes())
         .merge(events::routes())
         .merge(socket::routes())
         .merge(compat::routes())

@@ -2,7 +2,7 @@
 
 use crate::api::bytes_in_url::encode;
 use crate::api::types::*;
-use crate::api::{Api, time};
+use crate::api::{Api, members, time};
 use crate::mounts::Shown;
 use cobox_drive::record::{Body, Kind};
 use cobox_drive::tree::{Cause, Conflict, Entry, Version, WriterInfo};
@@ -39,7 +39,7 @@ pub fn space(api: &Api, space: &Space) -> Result<SpaceJson, SpaceError> {
 pub fn space_detail(api: &Api, of: &Space) -> Result<SpaceDetailJson, SpaceError> {
     Ok(SpaceDetailJson {
         space: space(api, of)?,
-        members: of.members()?.iter().map(member).collect(),
+        members: of.members()?.iter().map(members::shape).collect(),
         receipts: api
             .shelf
             .swarm()
@@ -67,16 +67,6 @@ pub fn mount(port: u16, shown: &Shown) -> MountJson {
         read_only: shown.entry.read_only,
         as_of: shown.entry.as_of_ms.map(time::format_ms),
         problem: shown.problem.clone(),
-    }
-}
-
-fn member(member: &Member) -> MemberJson {
-    MemberJson {
-        public_key: member.public_key.to_string(),
-        name: member.name.clone(),
-        me: member.me,
-        online: member.online,
-        last_seen_at: member.last_seen.map(time::format_ms),
     }
 }
 

@@ -162,7 +162,14 @@ pub async fn invite(
         )
     };
     let recipient: PublicKey = request.public_key.trim().parse().map_err(wrong)?;
-    let code = blocking(move || api.shelf.space(&name)?.invite(&recipient)).await?;
+    let code = blocking(move || {
+        let space = api.shelf.space(&name)?;
+        match request.read_only {
+            true => space.invite_to_read(&recipient),
+            false => space.invite(&recipient),
+        }
+    });
+    let code = code.await?;
     let content = Some(CodeContentJson { code: code.clone() });
     Ok(Json(CodeJson {
         code,

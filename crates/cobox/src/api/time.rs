@@ -46,6 +46,14 @@ fn parse_point(text: &str) -> Option<Timestamp> {
 }
 
 fn ago(span: &str) -> Option<Timestamp> {
+    let seconds = i64::try_from(parse_span(span)?).ok()?;
+    Timestamp::now()
+        .checked_sub(jiff::SignedDuration::from_secs(seconds))
+        .ok()
+}
+
+/// A length of time as people write it: `90s`, `15m`, `12h`, `7d`, `2w`. Seconds.
+pub fn parse_span(span: &str) -> Option<u64> {
     let digits = span.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = match span[digits.len()..].trim() {
         "s" => 1,
@@ -55,10 +63,12 @@ fn ago(span: &str) -> Option<Timestamp> {
         "w" => 604_800,
         _ => return None,
     };
-    let seconds = digits.parse::<i64>().ok()?.checked_mul(unit)?;
-    Timestamp::now()
-        .checked_sub(jiff::SignedDuration::from_secs(seconds))
-        .ok()
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// Now, in milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default()
 }
 
 /// A time for a person's eyes, in their own time zone, to the second.
@@ -95,6 +105,8 @@ mod tests {
         assert!(parse_ms("2026-11-23 09:30").is_some());
         let now = parse_ms("0s ago").unwrap();
         let hour = parse_ms("1h ago").unwrap();
+        assert_eq!(parse_span("7d"), Some(604_800));
+        assert_eq!(parse_span("7"), None);
         assert!((3_599_000..3_601_000).contains(&(now - hour)));
         for wrong in [
             "",

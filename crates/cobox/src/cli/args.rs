@@ -63,6 +63,9 @@ pub enum Command {
         space: String,
         /// What `cobox name` prints at the invited person's
         public_key: String,
+        /// They shall read and not write
+        #[arg(long)]
+        read_only: bool,
     },
     /// Join a space by an invite code
     Join(Join),
@@ -93,6 +96,12 @@ pub enum Command {
     Completions { shell: clap_complete::Shell },
     /// Ask the messages of a space: filter, map, reduce, sort, limit
     Query(Query),
+    #[command(flatten)]
+    Talk(crate::cli::talk::Talk),
+    /// How safe a space is: its copies on replicators, how many are wanted, how new
+    Health(crate::cli::health::Health),
+    #[command(flatten)]
+    Notes(crate::cli::notes::Notes),
     #[command(flatten)]
     Files(Files),
 }

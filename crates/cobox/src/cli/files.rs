@@ -18,13 +18,13 @@ use std::path::{Path, PathBuf};
 use ureq::http::Method;
 
 /// A path inside a space, as typed: `SPACE:PATH` or `SPACE`.
-struct Place {
+pub(super) struct Place {
     space: String,
     path: Vec<u8>,
 }
 
 impl Place {
-    fn parse(text: &OsStr) -> Result<Self, CliError> {
+    pub(super) fn parse(text: &OsStr) -> Result<Self, CliError> {
         let bytes = text.as_bytes();
         let colon = bytes
             .iter()
@@ -39,7 +39,8 @@ impl Place {
         })
     }
 
-    fn call(&self, verb: &str) -> String {
+    /// Path of an API call about it.
+    pub(super) fn call(&self, verb: &str) -> String {
         format!(
             "{}?path={}",
             in_space(&self.space, verb),

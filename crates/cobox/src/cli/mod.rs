@@ -3,13 +3,16 @@
 mod args;
 mod config;
 mod files;
+mod health;
 mod jobs;
 mod mounts;
+mod notes;
 mod output;
 mod password;
 mod people;
 mod query;
 mod spaces;
+mod talk;
 mod up;
 
 use crate::client::{Client, ClientError};
@@ -90,9 +93,11 @@ fn running(home: &Home, command: Command, output: &Output) -> Result<Done, CliEr
         Command::Stop => up::stop(&client, home, output),
         Command::Name { name } => people::name(&client, name, output),
         Command::Space(command) => spaces::space(&client, command, output),
-        Command::Invite { space, public_key } => {
-            people::invite(&client, &space, public_key, output)
-        }
+        Command::Invite {
+            space,
+            public_key,
+            read_only,
+        } => people::invite(&client, &space, public_key, read_only, output),
         Command::Join(join) => people::join(&client, join, output),
         Command::Replicate(replicate) => spaces::replicate(&client, replicate, output),
         Command::Unreplicate { address } => spaces::unreplicate(&client, &address, output),
@@ -101,6 +106,9 @@ fn running(home: &Home, command: Command, output: &Output) -> Result<Done, CliEr
         Command::Unmount { space } => mounts::unmount(&client, &space, output),
         Command::Query(query) => query::query(&client, query, output),
         Command::Watch { space } => people::watch(&client, &space, output),
+        Command::Talk(command) => talk::talk(&client, command, output),
+        Command::Health(command) => health::health(&client, command, output),
+        Command::Notes(command) => notes::notes(&client, command, output),
         Command::Files(command) => files::files(&client, command, output),
     }
 }

@@ -4,7 +4,7 @@ use crate::api::types::*;
 use crate::cli::args::Join;
 use crate::cli::mounts::mounted;
 use crate::cli::output::{Output, bytes, count, here, line_out, printable, progress, table};
-use crate::cli::{CliError, Done};
+use crate::cli::{CliError, Done, health, notes, talk};
 use crate::client::{Client, in_space};
 use std::io::{self, BufRead};
 use ureq::http::Method;
@@ -129,13 +129,14 @@ pub fn invite(
     client: &Client,
     space: &str,
     public_key: String,
+    read_only: bool,
     output: &Output,
 ) -> Result<Done, CliError> {
-    let code: CodeJson = client.call(
-        Method::POST,
-        &in_space(space, "/invites"),
-        &InviteJson { public_key },
-    )?;
+    let request = InviteJson {
+        public_key,
+        read_only,
+    };
+    let code: CodeJson = client.call(Method::POST, &in_space(space, "/invites"), &request)?;
     output.result(&code, |code| code.code.clone());
     Ok(Done::Fully)
 }
@@ -182,6 +183,12 @@ pub fn watch(client: &Client, space: &str, output: &Output) -> Result<Done, CliE
 }
 
 fn event_text(event: &EventJson) -> String {
+    let known = talk::event_text(event)
+        .or_else(|| notes::event_text(event))
+        .or_else(|| health::event_text(event));
+    if let Some(what) = known {
+        return format!("{}  {what}", event.time);
+    }
     let data = |key: &str| {
         event
             .data

@@ -5,6 +5,7 @@ use crate::cli::args::{Replicate, Space};
 use crate::cli::mounts::mounted;
 use crate::cli::output::{Output, bytes, count, here, line_out, printable, table};
 use crate::cli::people::{replica_row, space_row};
+use crate::cli::talk::presence;
 use crate::cli::{CliError, Done};
 use crate::client::{Client, in_space};
 use serde_json::json;
@@ -93,12 +94,7 @@ fn detail_text(detail: &SpaceDetailJson, output: &Output) -> String {
 }
 
 fn member_row(member: &MemberJson) -> Vec<String> {
-    let presence = match (member.me, member.online, &member.last_seen_at) {
-        (true, ..) => "you".into(),
-        (_, true, _) => "online".into(),
-        (_, _, Some(at)) => format!("last seen {at}"),
-        _ => "not seen yet".into(),
-    };
+    let presence = presence(member);
     vec![printable(&member.name), presence, member.public_key.clone()]
 }
 
@@ -172,6 +168,9 @@ fn confirm(client: &Client, space: &str) -> Result<(), CliError> {
         ),
     };
     println!("{copies} To come back you need a new invite from a member.");
+    if detail.members.iter().any(|member| !member.me) {
+        println!("The other members are told that you leave; what you wrote stays with them.");
+    }
     print!("Type the name of the space to go on: ");
     let _ = io::stdout().flush();
     let mut typed = String::new();

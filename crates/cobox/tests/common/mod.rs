@@ -12,6 +12,7 @@ pub mod node;
 pub mod random;
 pub mod search;
 pub mod tree;
+pub mod watch;
 pub mod wire;
 
 use std::time::{Duration, Instant};

@@ -16,8 +16,14 @@ use cobox_feed::manifest::FeedKey;
 const FIELDS: &[(&str, &[(u64, &str)])] = &[
     ("peer/about", &[(1, "name")]),
     ("space/about", &[(1, "name")]),
-    ("space/invite", &[(1, "publicKey")]),
-    ("space/last-sync", &[(1, "device"), (2, "timestamp")]),
+    ("space/invite", &[(1, "publicKey"), (2, "level")]),
+    (
+        "space/last-sync",
+        &[(1, "device"), (2, "timestamp"), (3, "receipt")],
+    ),
+    ("space/policy", &[(1, "threshold"), (2, "tolerance")]),
+    ("message", &[(1, "text"), (2, "to")]),
+    ("file/annotation", &[(1, "node"), (2, "values")]),
     ("space/certificates", &[(1, "certificates")]),
 ];
 

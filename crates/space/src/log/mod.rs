@@ -21,6 +21,7 @@ pub use types::Content;
 pub use view::{LogView, Logged};
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -44,7 +45,7 @@ use zeroize::Zeroizing;
 use crate::error::SpaceError;
 use ask::Asker;
 use message::{Body, Envelope, Letter};
-use view::TypeTags;
+use view::{RowKey, TypeTags};
 
 /// Own writes are shown within this time or the call says that they were not.
 const INDEXED_WITHIN: Duration = Duration::from_secs(30);
@@ -72,6 +73,11 @@ pub struct Message {
 }
 
 impl Message {
+    /// Names it in its space: writer tag in 16 hex digits, a dash, block number.
+    pub fn id(&self) -> String {
+        format!("{}-{}", self.writer, self.block)
+    }
+
     /// The content, if it is of this type and decodes.
     pub fn read<C: Content>(&self) -> Option<C> {
         (self.kind == C::TYPE)
@@ -92,6 +98,8 @@ impl std::fmt::Debug for Message {
 pub struct Filter {
     /// only this type
     pub kind: Option<String>,
+    /// only about this, for types that are about something
+    pub subject: Option<Vec<u8>>,
     /// only by this person
     pub author: Option<PublicKey>,
     /// not before, Unix ms
@@ -106,6 +114,7 @@ impl Default for Filter {
     fn default() -> Self {
         Self {
             kind: None,
+            subject: None,
             author: None,
             since_ms: None,
             until_ms: None,
@@ -121,6 +130,14 @@ impl Filter {
             kind: Some(C::TYPE.to_owned()),
             limit: usize::MAX,
             ..Self::default()
+        }
+    }
+
+    /// All of one type that are about one thing.
+    pub fn about<C: Content>(subject: &[u8]) -> Self {
+        Self {
+            subject: Some(subject.to_vec()),
+            ..Self::of::<C>()
         }
     }
 }
@@ -154,6 +171,15 @@ struct Own {
     key: BlockKey,
     /// One append at a time, so that times ascend along the feed.
     last_time: Mutex<u64>,
+    /// The last word is told.
+    ended: AtomicBool,
+}
+
+/// Whether more may be told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    GoOn,
+    End,
 }
 
 impl Log {
@@ -162,6 +188,7 @@ impl Log {
             key: parts.read_key.block_key(&feed.key().0),
             feed,
             last_time: Mutex::new(0),
+            ended: AtomicBool::new(false),
         });
         Self {
             address: parts.address,
@@ -177,14 +204,14 @@ impl Log {
         }
     }
 
-    /// Tells all members. Durable and readable when it returns.
+    /// Tells all members. Durable and readable when it returns where it is.
     ///
     /// # Errors
     ///
     /// `ReadOnly`, `BadMessage`, `MessageTooLong`, or the store's.
-    pub fn append(&self, kind: &str, content: &[u8]) -> Result<(), SpaceError> {
+    pub fn append(&self, kind: &str, content: &[u8]) -> Result<Logged, SpaceError> {
         let letter = letter(kind, content)?;
-        self.write(vec![Body::Open(letter)], kind)
+        self.write(vec![Body::Open(letter)], kind, Then::GoOn)
     }
 
     /// Tells all members several things of one type, in this order: all of them or, if it fails, none.
@@ -199,7 +226,7 @@ impl Log {
             .collect::<Result<Vec<_>, _>>()?;
         match bodies.is_empty() {
             true => Ok(()),
-            false => self.write(bodies, kind),
+            false => self.write(bodies, kind, Then::GoOn).map(drop),
         }
     }
 
@@ -213,14 +240,14 @@ impl Log {
         reader: &PublicKey,
         kind: &str,
         content: &[u8],
-    ) -> Result<(), SpaceError> {
+    ) -> Result<Logged, SpaceError> {
         let letter = letter(kind, content)?;
         let me = self.identity.public_key();
         let mut readers = vec![*reader, me];
         readers.dedup();
         let seal = |reader| letter.seal(&self.address, &me, reader);
         let boxes = readers.iter().map(seal).collect::<Result<_, _>>()?;
-        self.write(vec![Body::Private(boxes)], kind)
+        self.write(vec![Body::Private(boxes)], kind, Then::GoOn)
     }
 
     /// [`Log::append`] for a known type.
@@ -228,8 +255,47 @@ impl Log {
     /// # Errors
     ///
     /// As [`Log::append`].
-    pub fn tell<C: Content>(&self, content: &C) -> Result<(), SpaceError> {
+    pub fn tell<C: Content>(&self, content: &C) -> Result<Logged, SpaceError> {
         self.append(C::TYPE, &Zeroizing::new(content.encode()))
+    }
+
+    /// [`Log::append_private`] for a known type.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::append_private`].
+    pub fn tell_privately<C: Content>(
+        &self,
+        reader: &PublicKey,
+        content: &C,
+    ) -> Result<Logged, SpaceError> {
+        self.append_private(reader, C::TYPE, &Zeroizing::new(content.encode()))
+    }
+
+    /// [`Log::tell`] for the last time: whatever comes later is refused as for a member who only reads.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::tell`].
+    pub(crate) fn tell_last<C: Content>(&self, content: &C) -> Result<(), SpaceError> {
+        let letter = letter(C::TYPE, &Zeroizing::new(content.encode()))?;
+        let last = vec![Body::Open(letter)];
+        self.write(last, C::TYPE, Then::End).map(drop)
+    }
+
+    /// The message at a place, if we may read it and its writer's claim is accepted.
+    ///
+    /// # Errors
+    ///
+    /// `View`.
+    pub fn message(&self, at: &Logged) -> Result<Option<Message>, SpaceError> {
+        let rows = self.asker.db.snapshot()?;
+        let key = RowKey {
+            time_ms: at.time_ms,
+            feed: at.feed,
+            block: at.block,
+        };
+        Ok(walk::message_at(&rows, &key, &ask::authors(&rows)?)?)
     }
 
     /// Messages that match, oldest first.
@@ -291,19 +357,16 @@ impl Log {
         Ok(authors.get(feed).map(|(author, _)| *author))
     }
 
-    /// The newest time among all messages of each author, Unix ms by their clocks.
+    /// The newest time among all messages of each log feed, Unix ms by its writer's clock.
     ///
     /// # Errors
     ///
     /// `View`.
-    pub(crate) fn last_told(&self) -> Result<BTreeMap<PublicKey, u64>, SpaceError> {
+    pub(crate) fn last_told(&self) -> Result<BTreeMap<FeedKey, u64>, SpaceError> {
         let rows = self.asker.db.snapshot()?;
-        let mut last: BTreeMap<PublicKey, u64> = BTreeMap::new();
-        for (feed, (author, _)) in ask::authors(&rows)? {
-            if let Some(time) = view::latest(&rows, &feed)? {
-                let known = last.entry(author).or_default();
-                *known = time.max(*known);
-            }
+        let mut last = BTreeMap::new();
+        for feed in ask::authors(&rows)?.into_keys() {
+            last.extend(view::latest(&rows, &feed)?.map(|time| (feed, time)));
         }
         Ok(last)
     }
@@ -343,9 +406,12 @@ impl Log {
         Ok(walk::newest_first(&rows, &authors, tags, filter, take)?)
     }
 
-    fn write(&self, bodies: Vec<Body>, kind: &str) -> Result<(), SpaceError> {
+    fn write(&self, bodies: Vec<Body>, kind: &str, then: Then) -> Result<Logged, SpaceError> {
         let own = self.own.as_ref().ok_or(SpaceError::ReadOnly)?;
         let mut last_time = own.last_time.lock().unwrap_or_else(PoisonError::into_inner);
+        if own.ended.load(Ordering::Acquire) {
+            return Err(SpaceError::ReadOnly);
+        }
         let first = self.next_time(kind)?.max(*last_time + 1);
         let last = first + (bodies.len() as u64).saturating_sub(1);
         let envelopes = (first..=last).zip(bodies);
@@ -354,8 +420,16 @@ impl Log {
         batch.append(&own.feed, blocks.collect::<Result<_, _>>()?);
         self.set.commit(batch)?.wait()?;
         *last_time = last;
+        own.ended.store(then == Then::End, Ordering::Release);
         let (feed, length) = (own.feed.key(), own.feed.length());
-        Ok(self.indexer.wait_for(feed, length, INDEXED_WITHIN)?)
+        drop(last_time);
+        self.indexer.wait_for(feed, length, INDEXED_WITHIN)?;
+        Ok(Logged {
+            kind: kind.to_owned(),
+            feed,
+            block: length - 1,
+            time_ms: last,
+        })
     }
 
     /// Now; but later than every message of this type that we have seen, so that a new name wins over

@@ -1,5 +1,17 @@
 //! The message types that this program writes and understands. Others are kept and handed on raw.
 
+mod annotation;
+mod leave;
+mod policy;
+mod text;
+mod value;
+
+pub use annotation::{FileAnnotation, MAX_KEYS, is_key};
+pub use leave::SpaceLeave;
+pub use policy::SpacePolicy;
+pub use text::{MAX_TEXT, Text};
+pub use value::{MAX_VALUE_DEPTH, Real, Value};
+
 use cobox_keys::cbor::{self, Fields, Record};
 use cobox_keys::error::KeyError;
 use cobox_keys::identity::PublicKey;
@@ -7,6 +19,9 @@ use zeroize::Zeroizing;
 
 const FORMAT: u64 = 1;
 const MAX_NAME: usize = 255;
+const MAX_RECEIPT: usize = 512;
+/// Level of an invite, as in its code.
+const READS: u64 = 0;
 const MAX_CERTIFICATES: usize = 1024;
 const MAX_CERTIFICATE: usize = 4096;
 
@@ -24,6 +39,12 @@ pub trait Content: Sized {
     ///
     /// `Malformed`, or `TooNew`.
     fn decode(content: &[u8]) -> Result<Self, KeyError>;
+}
+
+/// What a message is about, for the types of which there are many about many things.
+pub(super) fn subject(kind: &str, content: &[u8]) -> Option<Vec<u8>> {
+    let annotation = (kind == FileAnnotation::TYPE).then(|| FileAnnotation::decode(content));
+    Some(annotation?.ok()?.node.0.to_vec())
 }
 
 /// The author's name.
@@ -45,15 +66,19 @@ pub struct SpaceAbout {
 pub struct SpaceInvite {
     /// who was invited
     pub public_key: PublicKey,
+    /// with the read key only
+    pub reads_only: bool,
 }
 
-/// The author's device was equal and complete with another.
+/// The author's device was equal and complete with another, or has its receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastSync {
     /// the other device
     pub device: PublicKey,
     /// Unix ms
     pub time_ms: u64,
+    /// a replicator's receipt as it signed it, at most 512 bytes: nobody needs to believe the author
+    pub receipt: Option<Vec<u8>>,
 }
 
 /// Certificates that the author has verified, so that one feed leads to all others.
@@ -101,13 +126,19 @@ impl Content for SpaceInvite {
     const TYPE: &'static str = "space/invite";
 
     fn encode(&self) -> Vec<u8> {
-        Record::new(FORMAT).bytes(1, &self.public_key.0).finish()
+        let record = Record::new(FORMAT).bytes(1, &self.public_key.0);
+        match self.reads_only {
+            true => record.uint(2, READS).finish(),
+            false => record.finish(),
+        }
     }
 
     fn decode(content: &[u8]) -> Result<Self, KeyError> {
         let fields = Fields::read(content, Self::TYPE, FORMAT)?;
-        let public_key = PublicKey(fields.fixed(1)?);
-        Ok(Self { public_key })
+        Ok(Self {
+            public_key: PublicKey(fields.fixed(1)?),
+            reads_only: fields.has(2) && fields.uint(2)? == READS,
+        })
     }
 }
 
@@ -116,14 +147,20 @@ impl Content for LastSync {
 
     fn encode(&self) -> Vec<u8> {
         let record = Record::new(FORMAT).bytes(1, &self.device.0);
-        record.uint(2, self.time_ms).finish()
+        let record = record.uint(2, self.time_ms);
+        match &self.receipt {
+            Some(receipt) => record.bytes(3, receipt).finish(),
+            None => record.finish(),
+        }
     }
 
     fn decode(content: &[u8]) -> Result<Self, KeyError> {
         let fields = Fields::read(content, Self::TYPE, FORMAT)?;
+        let receipt = fields.has(3).then(|| fields.bytes(3, MAX_RECEIPT));
         Ok(Self {
             device: PublicKey(fields.fixed(1)?),
             time_ms: fields.uint(2)?,
+            receipt: receipt.transpose()?.map(<[u8]>::to_vec),
         })
     }
 }
@@ -198,10 +235,23 @@ mod tests {
         comes_back(PeerAbout { name: name.clone() });
         comes_back(SpaceAbout { name });
         let public_key = PublicKey([7; 32]);
-        comes_back(SpaceInvite { public_key });
-        comes_back(LastSync {
-            device: public_key,
-            time_ms: 5,
+        for reads_only in [false, true] {
+            comes_back(SpaceInvite {
+                public_key,
+                reads_only,
+            });
+        }
+        comes_back(SpaceLeave);
+        for receipt in [None, Some(vec![1; 200])] {
+            comes_back(LastSync {
+                device: public_key,
+                time_ms: 5,
+                receipt,
+            });
+        }
+        comes_back(SpacePolicy {
+            threshold: 2,
+            tolerance_ms: 5,
         });
         comes_back(Certificates {
             certificates: vec![vec![1; 300], vec![2; 10]],

@@ -21,10 +21,11 @@ use zeroize::Zeroizing;
 
 use super::index;
 use super::message::{Body, Envelope, Letter, MAX_CONTENT, MAX_TYPE, open_private};
+use super::types::subject;
 
 /// Messages by `(time, feed, block)`, newest first.
 pub(super) const MESSAGES: Table = Table("log.messages");
-/// Keys of [`MESSAGES`] behind the tag of their type.
+/// Keys of [`MESSAGES`] behind the tag of their type, and of what they are about.
 pub(super) const TYPES: Table = Table("log.types");
 
 /// Time of the message at `(feed, block)`, u64 big-endian: the way from a feed to its rows.
@@ -97,6 +98,11 @@ impl TypeTags {
     /// Of a type.
     pub(super) fn tag(&self, kind: &str) -> [u8; 8] {
         first_bytes(&self.types, kind.as_bytes())
+    }
+
+    /// Of the messages of a type that are about one thing. Readers check both again.
+    pub(super) fn tag_about(&self, kind: &str, subject: &[u8]) -> [u8; 8] {
+        first_bytes(&self.types, &[kind.as_bytes(), b"\0", subject].concat())
     }
 
     /// Of a field with its value.
@@ -215,6 +221,11 @@ impl LogView {
         for (table, key) in index::keys(&self.tags, &key, &row) {
             rows.put(table, &key, &[])?;
         }
+        let (kind, content) = (&row.letter.kind, &row.letter.content);
+        if let Some(subject) = subject(kind, content) {
+            let tag = self.tags.tag_about(kind, &subject);
+            rows.put(TYPES, &[&tag[..], &key.encode()].concat(), &[])?;
+        }
         self.untold.push(Logged {
             kind: row.letter.kind,
             feed,
@@ -231,7 +242,7 @@ impl View for LogView {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn tables(&self) -> Vec<Table> {

@@ -26,7 +26,10 @@ pub(super) fn newest_first(
     filter: &Filter,
     mut take: impl FnMut(Message) -> bool,
 ) -> Result<(), ViewError> {
-    let tag = filter.kind.as_ref().map(|kind| tags.tag(kind));
+    let tag = filter.kind.as_ref().map(|kind| match &filter.subject {
+        Some(subject) => tags.tag_about(kind, subject),
+        None => tags.tag(kind),
+    });
     let mut keys = Keys::new(tag, filter);
     loop {
         let page = keys.next_page(rows)?;

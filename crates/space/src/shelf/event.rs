@@ -3,6 +3,10 @@
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
 
+use crate::health::Health;
+use crate::members::Member;
+use crate::space::{Noted, Said};
+
 /// Something a person may want to know, told after it is so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -34,6 +38,41 @@ pub enum ShelfEvent {
         address: Address,
         /// its type
         kind: String,
+    },
+    /// somebody said something to all or to us
+    Said {
+        /// space
+        address: Address,
+        /// who and what
+        said: Said,
+    },
+    /// somebody noted something on a file or folder
+    Noted {
+        /// space
+        address: Address,
+        /// who, on what, and what
+        noted: Noted,
+    },
+    /// a member came or went, as far as we are connected
+    Presence {
+        /// space
+        address: Address,
+        /// as known now
+        member: Member,
+    },
+    /// a member left the space; what they wrote stays
+    Left {
+        /// space
+        address: Address,
+        /// as known now
+        member: Member,
+    },
+    /// the space became safer or less safe
+    Health {
+        /// space
+        address: Address,
+        /// as judged now
+        health: Health,
     },
     /// the space's name
     Renamed {

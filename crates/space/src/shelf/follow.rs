@@ -1,8 +1,12 @@
 //! What happens below, told upward: one task per space and one for the network and the house-keeping.
 //!
-//! Tasks hold the shelf weakly and end when their [`Following`] is dropped.
+//! Tasks hold the shelf weakly and end when their [`Following`] is dropped. What people say and do is
+//! told in `people`, how safe a space is in `copies`.
 
-use std::sync::{Arc, Weak};
+mod copies;
+mod people;
+
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use cobox_drive::tree::Changed;
@@ -19,9 +23,12 @@ use super::event::ShelfEvent;
 use super::inner::{Begun, Inner, read};
 use super::start::blocking;
 use crate::error::SpaceError;
-use crate::log::types::{PeerAbout, SpaceAbout};
+use crate::log::types::{
+    FileAnnotation, LastSync, PeerAbout, SpaceAbout, SpaceLeave, SpacePolicy, Text,
+};
 use crate::log::{Content, Logged, now_ms};
 use crate::space::{Pin, Space, refusal_of};
+use copies::Safety;
 
 /// New certificates come in threes and in crowds: they are repeated together.
 const REPEAT_AFTER: Duration = Duration::from_secs(2);
@@ -53,6 +60,8 @@ pub(super) fn space(inner: &Arc<Inner>, space: &Arc<Space>) -> Following {
         inner: Arc::downgrade(inner),
         space: Arc::downgrade(space),
         address: space.address(),
+        unclaimed: Arc::default(),
+        safety: Safety::new(space.poke(), inner.ground.device_key),
     };
     let task = ears.follow(space.changes(), space.messages(), space.set().subscribe());
     Following(inner.runtime.spawn(task))
@@ -105,10 +114,12 @@ impl Inner {
             SwarmEvent::Connected { device, address } => {
                 self.meet(&address, device);
                 self.say(ShelfEvent::Connected { address, device });
+                self.tell_presence(address, device).await;
             }
             SwarmEvent::Disconnected { device, address } => {
                 self.meet(&address, device);
                 self.say(ShelfEvent::Disconnected { address, device });
+                self.tell_presence(address, device).await;
             }
             SwarmEvent::Synced {
                 device,
@@ -122,6 +133,11 @@ impl Inner {
                     device,
                     time_ms,
                 });
+            }
+            SwarmEvent::Receipt(receipt) => {
+                if let Some(space) = self.heard(&receipt.address) {
+                    space.poke().notify_one();
+                }
             }
             SwarmEvent::Refused {
                 address, reason, ..
@@ -156,6 +172,7 @@ impl Inner {
     fn meet(&self, address: &Address, device: cobox_keys::identity::PublicKey) {
         if let Some(space) = self.heard(address) {
             space.met(device, now_ms());
+            space.poke().notify_one();
         }
     }
 
@@ -203,11 +220,14 @@ struct Ears {
     inner: Weak<Inner>,
     space: Weak<Space>,
     address: Address,
+    /// Said by whoever's claim is not here yet.
+    unclaimed: Arc<Mutex<Vec<Logged>>>,
+    safety: Safety,
 }
 
 impl Ears {
     async fn follow(
-        self,
+        mut self,
         mut changed: Receiver<Changed>,
         mut logged: Receiver<Logged>,
         mut stored: Receiver<Event>,
@@ -217,8 +237,12 @@ impl Ears {
         loop {
             let due = repeat_at.unwrap_or_else(|| Instant::now() + RECORD_EVERY);
             let alive = tokio::select! {
-                event = changed.recv() => self.on_changed(event).await,
+                event = changed.recv() => {
+                    self.safety.look_soon();
+                    self.on_changed(event).await
+                }
                 event = logged.recv() => self.on_logged(event).await,
+                () = self.safety.due() => self.look_at_copies().await,
                 event = stored.recv() => {
                     if is_certificate(&event) {
                         repeat_at.get_or_insert_with(|| Instant::now() + REPEAT_AFTER);
@@ -251,7 +275,10 @@ impl Ears {
                 inner.say(ShelfEvent::Refused { address, reason });
             }
             // Its messages, which may have come earlier, count from now on.
-            Ok(Changed::Writer(_)) => self.look_again().await?,
+            Ok(Changed::Writer(writer)) => {
+                self.look_again().await?;
+                self.tell_claimed(writer).await?;
+            }
             Err(RecvError::Lagged(_)) => self.look_again().await?,
             Err(RecvError::Closed) => return None,
             Ok(_) => {}
@@ -259,7 +286,7 @@ impl Ears {
         Some(())
     }
 
-    async fn on_logged(&self, event: Result<Logged, RecvError>) -> Option<()> {
+    async fn on_logged(&mut self, event: Result<Logged, RecvError>) -> Option<()> {
         let logged = match event {
             Ok(logged) => logged,
             Err(RecvError::Lagged(_)) => return self.look_again().await,
@@ -271,6 +298,11 @@ impl Ears {
         match logged.kind.as_str() {
             SpaceAbout::TYPE => self.tell_name().await,
             PeerAbout::TYPE => self.tell_members(Some(logged)).await,
+            LastSync::TYPE | SpacePolicy::TYPE => {
+                self.safety.look_soon();
+                Some(())
+            }
+            Text::TYPE | FileAnnotation::TYPE | SpaceLeave::TYPE => self.tell_said(logged).await,
             _ => Some(()),
         }
     }

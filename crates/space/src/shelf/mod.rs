@@ -1,12 +1,13 @@
 //! `Shelf`: the home folder: identity, device, store, swarm; opens each space and replica once and
 //! finds it by name or address.
 //!
-//! Here: the verbs. `inner` holds what they share, `start` opens a home, `follow` turns what happens
-//! below into events (`event`). Not its job: what is in a space.
+//! Here: the verbs. `inner` holds what they share, `start` opens a home, `leave` says goodbye, `follow`
+//! turns what happens below into events (`event`). Not its job: what is in a space.
 
 mod event;
 mod follow;
 mod inner;
+mod leave;
 mod start;
 
 pub use crate::error::SpaceError;
@@ -140,13 +141,15 @@ impl Shelf {
         self.begin(invite.address, entry, |space| space.tell_name(&person))
     }
 
-    /// Leaves a space and removes it from this machine.
+    /// Leaves a space and removes it from this machine. The others are told, if we could write and
+    /// somebody is connected; what we wrote stays with them.
     ///
     /// # Errors
     ///
     /// `NotFound`, `Home` or `Store`; what is not done then is done at the next start.
     pub fn delete(&self, address: &Address) -> Result<(), SpaceError> {
         let _one = lock(&self.0.changing);
+        self.say_goodbye(address);
         let here = |registry: &mut Registry| {
             let entry = registry.spaces.get_mut(address)?;
             entry.leaving = true;

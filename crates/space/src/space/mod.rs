@@ -1,23 +1,30 @@
 //! `Space`: what a member holds: feeds, drive, log, members.
 //!
 //! Here: the verbs. `open` puts the parts together, `own` are the feeds we write, `name` the rules
-//! for names, `pin` what an invite promised, `arrival` the waiting for it, `query` questions to
-//! the messages, `tend` what the shelf does for it. Not its job: which spaces there are (`shelf`).
+//! for names, `pin` what an invite promised, `arrival` the waiting for it, `people` who is here, `talk` what
+//! they say, `query` questions to all messages, `notes` what they note on files, `copies` what replicators
+//! keep, `tend` what the shelf does for it. Not its job: which spaces there are (`shelf`).
 
 mod arrival;
+mod copies;
 mod name;
+mod notes;
 mod open;
 mod own;
+mod people;
 mod pin;
 mod query;
+mod talk;
 mod tend;
 
 pub(crate) use name::{NameBook, clean_name};
+pub use notes::{Note, Noted};
 pub(crate) use open::Ground;
 use open::Tables;
 pub(crate) use pin::Pin;
+pub use talk::Said;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -29,13 +36,12 @@ use cobox_keys::access::{Address, SpaceRoot};
 use cobox_keys::identity::{Identity, PublicKey};
 use cobox_keys::invite::{Grant, Invite, PinnedHead};
 use cobox_swarm::swarm::Swarm;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use zeroize::Zeroizing;
 
 use crate::error::SpaceError;
-use crate::log::types::{LastSync, PeerAbout, SpaceAbout, SpaceInvite, SpaceRootSeed};
-use crate::log::{Content, Filter, Log, Logged, Message};
-use crate::members::{self, Known, Member};
+use crate::log::types::{PeerAbout, SpaceAbout, SpaceInvite, SpaceRootSeed};
+use crate::log::{Filter, Log, Logged, Message};
 
 /// As many hints as an invite carries.
 const MAX_HINTS: usize = 16;
@@ -61,6 +67,10 @@ pub struct Space {
     met: Mutex<BTreeMap<PublicKey, u64>>,
     /// When our log last told of a sync with a device, Unix ms.
     told_syncs: Mutex<Option<BTreeMap<PublicKey, u64>>>,
+    /// When we last passed on a device's receipt, Unix ms.
+    acknowledged: Mutex<BTreeMap<PublicKey, u64>>,
+    /// Something happened outside that its health may depend on.
+    poke: Arc<Notify>,
     /// Hashes of the certificates that our log already repeats.
     repeated: Mutex<Option<HashSet<[u8; 32]>>>,
 }
@@ -89,7 +99,7 @@ impl Space {
         }
         let before = self.name();
         self.names.claim(self.address, &name)?;
-        let told = self.log.tell(&SpaceAbout { name });
+        let told = self.log.tell(&SpaceAbout { name }).map(drop);
         if told.is_err() {
             self.names.learn(self.address, &before);
         }
@@ -111,38 +121,6 @@ impl Space {
         &self.log
     }
 
-    /// Members with accepted claims, by name.
-    ///
-    /// # Errors
-    ///
-    /// `View` or `Drive`.
-    pub fn members(&self) -> Result<Vec<Member>, SpaceError> {
-        let mut known = Known {
-            writers: self.drive.writers()?,
-            told: self.log.last_told()?,
-            met: lock(&self.met).clone(),
-            online: self.online(),
-            ..Known::default()
-        };
-        for message in self.log.read(&Filter::of::<LastSync>())? {
-            if let Some(LastSync { device, time_ms }) = message.read() {
-                let met = known.met.entry(device).or_default();
-                *met = time_ms.min(message.time_ms).max(*met);
-            }
-        }
-        for (author, message) in self.log.newest_by_author(PeerAbout::TYPE)? {
-            known
-                .names
-                .extend(name_in(&message).map(|name| (author, name)));
-        }
-        for message in self.log.read(&Filter::of::<SpaceInvite>())? {
-            if let Some(SpaceInvite { public_key }) = message.read() {
-                known.invites.entry(public_key).or_insert(message.author);
-            }
-        }
-        Ok(members::members(&self.identity.public_key(), &known))
-    }
-
     /// A code only `recipient` can open, granting what we have ourselves. Records a `space/invite`
     /// message, if we may write.
     ///
@@ -150,9 +128,28 @@ impl Space {
     ///
     /// `Invite`, or the store's.
     pub fn invite(&self, recipient: &PublicKey) -> Result<String, SpaceError> {
+        self.invite_with(recipient, self.grant.clone())
+    }
+
+    /// The same for somebody who shall only read.
+    ///
+    /// # Errors
+    ///
+    /// `Invite`, or the store's.
+    pub fn invite_to_read(&self, recipient: &PublicKey) -> Result<String, SpaceError> {
+        let grant = match &self.grant {
+            Grant::Write(key) => Grant::Read(key.read_key()),
+            Grant::Read(key) => Grant::Read(key.clone()),
+        };
+        self.invite_with(recipient, grant)
+    }
+
+    fn invite_with(&self, recipient: &PublicKey, grant: Grant) -> Result<String, SpaceError> {
         if self.writable() {
-            let public_key = *recipient;
-            self.log.tell(&SpaceInvite { public_key })?;
+            self.log.tell(&SpaceInvite {
+                public_key: *recipient,
+                reads_only: matches!(grant, Grant::Read(_)),
+            })?;
         }
         let head = self
             .drive
@@ -167,7 +164,7 @@ impl Space {
             address: self.address,
             name: self.name(),
             certificates: self.certificates.clone(),
-            grant: self.grant.clone(),
+            grant,
             hints: hints.map(|hint| hint.to_string()).take(MAX_HINTS).collect(),
             expires: None,
             head,
@@ -248,20 +245,11 @@ impl Space {
     pub fn messages(&self) -> broadcast::Receiver<Logged> {
         self.tables.logged.subscribe()
     }
-
-    fn online(&self) -> BTreeSet<PublicKey> {
-        let here = |spaces: &[(Address, _)]| spaces.iter().any(|(a, _)| *a == self.address);
-        let peers = self.swarm.peers().into_iter();
-        peers
-            .filter(|peer| peer.connected && here(&peer.spaces))
-            .map(|peer| peer.device)
-            .collect()
-    }
 }
 
 /// What was refused of a writer, in words.
 pub(crate) fn refusal_of(writer: &WriterTag, reason: &str) -> String {
-    format!("writer {}: {reason}", members::tag_text(writer))
+    format!("writer {writer}: {reason}")
 }
 
 /// The name told in a message, if it can be one.

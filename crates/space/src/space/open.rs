@@ -83,6 +83,8 @@ impl Space {
             refused: Mutex::default(),
             met: Mutex::default(),
             told_syncs: Mutex::default(),
+            acknowledged: Mutex::default(),
+            poke: Arc::default(),
             repeated: Mutex::default(),
         })
     }
@@ -114,6 +116,8 @@ impl Space {
             refused: Mutex::new(lock(&self.refused).clone()),
             met: Mutex::new(lock(&self.met).clone()),
             told_syncs: Mutex::default(),
+            acknowledged: Mutex::default(),
+            poke: Arc::default(),
             repeated: Mutex::default(),
         })
     }

@@ -1,11 +1,13 @@
 //! What only the shelf asks of a space: its events followed up, its log kept complete, its end.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use cobox_feed::manifest::FeedKey;
 use cobox_keys::identity::PublicKey;
 use cobox_keys::invite::PinnedHead;
+use tokio::sync::Notify;
 
 use super::pin::{self, Pin};
 use super::{Space, clean_name, lock, name_in};
@@ -61,13 +63,13 @@ impl Space {
         if told.and_then(|message| message.read()) == Some(PeerAbout { name: name.into() }) {
             return Ok(());
         }
-        self.log.tell(&PeerAbout { name: name.into() })
+        self.log.tell(&PeerAbout { name: name.into() }).map(drop)
     }
 
-    /// Tells that our device and another had the same, at most once a day for each: idle pairs must
-    /// not write for ever about having nothing to write.
+    /// Tells that our device and another member's had the same, at most once a day for each: idle pairs
+    /// must not write for ever about having nothing to write. Of replicators their receipts tell.
     pub(crate) fn tell_sync(&self, device: PublicKey, time_ms: u64) -> Result<(), SpaceError> {
-        if !self.writable() {
+        if !self.writable() || self.has_receipt(&device) {
             return Ok(());
         }
         let mut told = lock(&self.told_syncs);
@@ -80,7 +82,11 @@ impl Space {
             .get(&device)
             .is_none_or(|last| last.saturating_add(SYNC_TOLD_EVERY) <= time_ms);
         if is_new {
-            self.log.tell(&LastSync { device, time_ms })?;
+            self.log.tell(&LastSync {
+                device,
+                time_ms,
+                receipt: None,
+            })?;
             known.insert(device, time_ms);
         }
         Ok(())
@@ -144,6 +150,11 @@ impl Space {
     /// Notes that a device was here.
     pub(crate) fn met(&self, device: PublicKey, time_ms: u64) {
         lock(&self.met).insert(device, time_ms);
+    }
+
+    /// Told when something happened outside that the health may depend on.
+    pub(crate) fn poke(&self) -> &Arc<Notify> {
+        &self.poke
     }
 
     /// Notes that a peer had everything we have.

@@ -22,7 +22,7 @@ mod store;
 
 pub use action::{Action, Fact, Limits, PeerId, Role, Serve};
 pub use job::{Job, Report, Weight};
-pub use receipt::Receipt;
+pub use receipt::{Held, Receipt};
 
 use crate::transport::Hint;
 use crate::wire::frame;

@@ -122,6 +122,8 @@ pub(super) struct Peer {
     pub listed: bool,
     /// Certificates digest and heads hash at which both were equal and complete.
     pub synced: Option<([u8; 16], [u8; 32])>,
+    /// Connected since.
+    pub since: Instant,
     pub receipt_sent: Option<Instant>,
     pub receipt_due: Option<Instant>,
     pub reconcile_at: Option<Instant>,
@@ -152,6 +154,7 @@ impl Peer {
             waiting: BTreeSet::new(),
             listed: false,
             synced: None,
+            since: now,
             receipt_sent: None,
             receipt_due: None,
             reconcile_at: None,

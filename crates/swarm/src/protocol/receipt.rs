@@ -1,8 +1,11 @@
-//! A device's signed word about what it holds: `{ address, role, summary, complete, time, free space }`.
+//! A device's signed word about what it holds: `{ address, role, summary, complete, time, free space, held }`.
 
 use super::Role;
+use bytes::Bytes;
+use cobox_feed::set::FeedSet;
 use cobox_keys::access::Address;
 use cobox_keys::cbor::{Fields, Record};
+use cobox_keys::derive::FeedKind;
 use cobox_keys::error::KeyError;
 use cobox_keys::identity::{KeyPair, PublicKey};
 use cobox_keys::signed::{Signed, sign};
@@ -32,6 +35,51 @@ pub struct Receipt {
     pub time_ms: u64,
     /** bytes it has left */
     pub free: u64,
+    /** what it holds of files and their names; not told by older programs */
+    pub held: Option<Held>,
+    /** the statement with its signature, for whoever did not hear it themselves; empty before it is signed */
+    pub signed: Bytes,
+}
+
+/// Blocks of files and of their names (content and metadata feeds). Messages are not counted: some of them
+/// tell of receipts, and would be behind by themselves for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /** blocks */
+    pub blocks: u64,
+    /** their bytes, as sealed */
+    pub bytes: u64,
+}
+
+impl Held {
+    /// What is held of a set.
+    pub fn of(set: &FeedSet) -> Self {
+        Self::count(set, |feed| feed.held().len())
+    }
+
+    /// What is known to exist, by the signed heads.
+    pub fn known(set: &FeedSet) -> Self {
+        Self::count(set, |feed| feed.length())
+    }
+
+    fn count(set: &FeedSet, blocks: impl Fn(&cobox_feed::feed::Feed) -> u64) -> Self {
+        let mut sum = Self::default();
+        let is_log = |kind: u8| kind == FeedKind::Log as u8;
+        for feed in set.feeds().iter().filter(|feed| !is_log(feed.kind())) {
+            if let Some(head) = feed.head() {
+                let part = blocks(feed).min(head.length);
+                sum.blocks += part;
+                sum.bytes += share(head.byte_length, part, head.length);
+            }
+        }
+        sum
+    }
+}
+
+/// `bytes * part / whole` without overflow: exact for all or nothing, an estimate where blocks are unequal.
+pub(crate) fn share(bytes: u64, part: u64, whole: u64) -> u64 {
+    let share = u128::from(bytes) * u128::from(part) / u128::from(whole.max(1));
+    u64::try_from(share).unwrap_or(u64::MAX)
 }
 
 impl Receipt {
@@ -43,9 +91,12 @@ impl Receipt {
             .bytes(3, &self.summary)
             .uint(4, self.complete.into())
             .uint(5, self.time_ms)
-            .uint(6, self.free)
-            .finish();
-        sign(pair, WHAT, &statement)
+            .uint(6, self.free);
+        let statement = match self.held {
+            Some(held) => statement.uint(7, held.blocks).uint(8, held.bytes),
+            None => statement,
+        };
+        sign(pair, WHAT, &statement.finish())
     }
 
     /// Checks what `device` sent.
@@ -65,6 +116,8 @@ impl Receipt {
             complete: fields.uint(4)? != 0,
             time_ms: fields.uint(5)?,
             free: fields.uint(6)?,
+            held: held(&fields)?,
+            signed: Bytes::copy_from_slice(bytes),
         })
     }
 
@@ -77,14 +130,20 @@ impl Receipt {
     }
 }
 
+fn held(fields: &Fields<'_>) -> Result<Option<Held>, KeyError> {
+    if !fields.has(7) {
+        return Ok(None);
+    }
+    let (blocks, bytes) = (fields.uint(7)?, fields.uint(8)?);
+    Ok(Some(Held { blocks, bytes }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_receipt_is_believed_only_from_its_signer() {
-        let (pair, other) = (KeyPair::from_seed(&[1; 32]), KeyPair::from_seed(&[2; 32]));
-        let receipt = Receipt {
+    fn receipt(pair: &KeyPair) -> Receipt {
+        Receipt {
             address: Address([3; 32]),
             device: pair.public(),
             replicator: true,
@@ -92,9 +151,23 @@ mod tests {
             complete: true,
             time_ms: 1_700_000_000_000,
             free: 1 << 40,
-        };
+            held: Some(Held {
+                blocks: 70_000,
+                bytes: 1 << 33,
+            }),
+            signed: Bytes::new(),
+        }
+    }
+
+    #[test]
+    fn a_receipt_is_believed_only_from_its_signer() {
+        let (pair, other) = (KeyPair::from_seed(&[1; 32]), KeyPair::from_seed(&[2; 32]));
+        let receipt = receipt(&pair);
         let bytes = receipt.sign(&pair);
-        assert_eq!(Receipt::verify(&bytes, &pair.public()), Ok(receipt));
+        assert!(bytes.len() <= MAX_RECEIPT);
+        let signed = Bytes::from(bytes.clone());
+        let expected = Receipt { signed, ..receipt };
+        assert_eq!(Receipt::verify(&bytes, &pair.public()), Ok(expected));
         assert!(Receipt::verify(&bytes, &other.public()).is_err());
         for bit in 0..bytes.len() * 8 {
             let mut changed = bytes.clone();
@@ -104,5 +177,16 @@ mod tests {
                 "bit {bit}"
             );
         }
+    }
+
+    #[test]
+    fn a_receipt_of_an_older_program_says_nothing_of_blocks() {
+        let pair = KeyPair::from_seed(&[1; 32]);
+        let old = Receipt {
+            held: None,
+            ..receipt(&pair)
+        };
+        let read = Receipt::verify(&old.sign(&pair), &pair.public()).unwrap();
+        assert_eq!((read.held, read.complete), (None, true));
     }
 }

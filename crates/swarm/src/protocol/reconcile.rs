@@ -19,6 +19,8 @@ const RETRY: Duration = Duration::from_secs(2);
 const MAX_RETRY: Duration = Duration::from_secs(60);
 /// Receipts to one peer are at least so far apart.
 const RECEIPT_EVERY: Duration = Duration::from_secs(1);
+/// While blocks are missing, so often a receipt tells how far it is.
+const PROGRESS_EVERY: Duration = Duration::from_secs(30);
 
 impl Replication {
     /// A peer's summary came.
@@ -217,12 +219,10 @@ impl Replication {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        let Some(ours) = peer
-            .told
-            .filter(|_| peer.receipt_due.is_some_and(|due| due <= now))
-        else {
+        if peer.receipt_due.is_none_or(|due| due > now) {
             return;
-        };
+        }
+        let ours = self.table.summary(self.certificates.digest());
         (peer.receipt_due, peer.receipt_sent) = (None, Some(now));
         self.actions.push(Action::Receipt {
             peer: id,
@@ -237,8 +237,21 @@ impl Replication {
         for id in ids {
             self.time_out(id, now);
             self.ask_what_is_held(id, now);
+            self.tell_how_far(id, now);
             self.send_receipt(id, now);
             self.compare_again(id, now);
+        }
+    }
+
+    /// A receipt is due now and then while blocks are missing, so that others see it grow.
+    fn tell_how_far(&mut self, id: PeerId, now: Instant) {
+        let missing = self.table.missing() > 0;
+        let Some(peer) = self.peers.get_mut(&id).filter(|_| missing) else {
+            return;
+        };
+        let last = peer.receipt_sent.unwrap_or(peer.since);
+        if peer.receipt_due.is_none() && now >= last + PROGRESS_EVERY {
+            peer.receipt_due = Some(now);
         }
     }
 

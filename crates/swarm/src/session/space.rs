@@ -5,12 +5,13 @@ use super::link::Link;
 use super::serve::Task;
 use super::spaces::{Answer, Proven, Space, Surroundings};
 use super::{lock, unix_ms};
-use crate::protocol::{Action, Fact, Job, PeerId, Receipt, Replication, Report, Role};
+use crate::protocol::{Action, Fact, Held, Job, PeerId, Receipt, Replication, Report, Role};
 use crate::transport::Hint;
 use crate::wire::Message;
 use crate::wire::feed::{NoData, Reason};
 use crate::wire::frame::{self, Place};
 use crate::wire::space::{MAX_HINTS, SignedReceipt};
+use bytes::Bytes;
 use cobox_feed::set::{Event, FeedSet};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -294,10 +295,17 @@ impl Driver {
             complete,
             time_ms: unix_ms(),
             free: 0,
+            held: None,
+            signed: Bytes::new(),
         };
+        let set = self.space.set.clone();
         tokio::task::spawn_blocking(move || {
-            let free = free_space(disk);
-            let bytes = Receipt { free, ..receipt }.sign(transport.key_pair());
+            let receipt = Receipt {
+                free: free_space(disk),
+                held: Some(Held::of(&set)),
+                ..receipt
+            };
+            let bytes = receipt.sign(transport.key_pair());
             let place = Place {
                 channel,
                 slot: frame::SPACE,

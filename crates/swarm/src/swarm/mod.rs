@@ -8,7 +8,7 @@ mod dialler;
 mod facts;
 mod progress;
 
-pub use crate::protocol::{Receipt, Role};
+pub use crate::protocol::{Held, Receipt, Role};
 pub use crate::session::SwarmEvent;
 pub use progress::SyncProgress;
 

@@ -1,5 +1,6 @@
 //! How far a space is.
 
+use crate::protocol::receipt::share;
 use cobox_feed::feed::Feed;
 use cobox_feed::manifest::FeedKey;
 use cobox_feed::set::FeedSet;
@@ -53,10 +54,4 @@ fn not_wanted(set: &FeedSet, feed: &Feed, length: u64) -> u64 {
         count += inside.map(|range| range.end - range.start).sum::<u64>();
     }
     count
-}
-
-/// `bytes * part / whole` without overflow.
-fn share(bytes: u64, part: u64, whole: u64) -> u64 {
-    let share = u128::from(bytes) * u128::from(part) / u128::from(whole.max(1));
-    u64::try_from(share).unwrap_or(u64::MAX)
 }

@@ -1,7 +1,7 @@
 //! From what happens beneath to the JSON of events. Field names and types are the original's.
 
 use crate::api::types::{EventJson, JobJson, PresenceJson};
-use crate::api::{shapes, time};
+use crate::api::{annotations, health, members, messages, shapes, time};
 use crate::mounts::MountEvent;
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
@@ -39,6 +39,19 @@ pub fn of_shelf(event: &ShelfEvent) -> Option<EventJson> {
             let at = time::format_ms(*time_ms);
             let data = json!({ "type": "space/last-sync", "peerId": device.to_string(), "lastSyncAt": at });
             ("space/last-sync", address, data)
+        }
+        ShelfEvent::Said { address, said } => ("message", address, json!(messages::shape(said))),
+        ShelfEvent::Noted { address, noted } => {
+            ("file/annotation", address, json!(annotations::event(noted)))
+        }
+        ShelfEvent::Presence { address, member } => {
+            ("member/presence", address, json!(members::shape(member)))
+        }
+        ShelfEvent::Health { address, health } => {
+            ("space/health", address, json!(health::shape(health)))
+        }
+        ShelfEvent::Left { address, member } => {
+            ("member/left", address, json!(members::shape(member)))
         }
         ShelfEvent::Refused { address, reason } => {
             ("refused", address, json!({ "reason": reason }))

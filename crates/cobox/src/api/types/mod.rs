@@ -8,6 +8,11 @@ mod people;
 mod program;
 mod spaces;
 
+pub use crate::api::annotations::{AnnotateJson, AnnotatedJson, AnnotationJson};
+pub use crate::api::health::{CopyJson, HealthJson, PolicyJson};
+pub use crate::api::members::{MemberDeviceJson, MemberJson};
+pub use crate::api::messages::{MessageJson, NewMessageJson};
+
 pub use access::*;
 pub use files::*;
 pub use jobs::*;

@@ -20,28 +20,15 @@ pub struct NameJson {
     pub name: String,
 }
 
-/// A member of a space.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct MemberJson {
-    /// who
-    pub public_key: String,
-    /// name
-    pub name: String,
-    /// it is us
-    pub me: bool,
-    /// connected now
-    pub online: bool,
-    /// RFC 3339
-    pub last_seen_at: Option<String>,
-}
-
 /// Whom to invite.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InviteJson {
     /// their public key
     pub public_key: String,
+    /// they shall read and not write
+    #[serde(default)]
+    pub read_only: bool,
 }
 
 /// An invite code, or the request to join by one.

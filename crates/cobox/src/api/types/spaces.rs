@@ -1,7 +1,7 @@
 //! Spaces and replicas, and how far they are.
 
 use super::mounts::MountJson;
-use super::people::MemberJson;
+use crate::api::members::MemberJson;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

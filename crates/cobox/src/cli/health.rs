@@ -1,0 +1,85 @@
+//! `cobox health`: how safe a space is, and what is wanted of its copies.
+
+use crate::api::time;
+use crate::api::types::*;
+use crate::cli::output::{Output, bytes, table};
+use crate::cli::{CliError, Done};
+use crate::client::{Client, in_space};
+use clap::Args;
+use cobox_space::health::duration;
+use ureq::http::Method;
+
+#[derive(Args)]
+pub struct Health {
+    pub space: String,
+    /// For all members: how many replicators shall hold everything
+    #[arg(long, value_name = "N")]
+    pub threshold: Option<u32>,
+    /// For all members: how old their last proof may be, such as 7d, 12h or 90s
+    #[arg(long, value_name = "DURATION")]
+    pub tolerance: Option<String>,
+}
+
+/// Shows it; with a wish, changes that first.
+pub fn health(client: &Client, command: Health, output: &Output) -> Result<Done, CliError> {
+    let path = in_space(&command.space, "/health");
+    let tolerance = command.tolerance.as_deref().map(span).transpose()?;
+    let wish = PolicyJson {
+        threshold: command.threshold,
+        tolerance,
+    };
+    let health: HealthJson = match wish.threshold.is_some() || wish.tolerance.is_some() {
+        true => client.call(Method::PATCH, &path, &wish)?,
+        false => client.get(&path)?,
+    };
+    output.result(&health, |health| text(health, output));
+    Ok(Done::Fully)
+}
+
+fn span(text: &str) -> Result<u64, CliError> {
+    let wrong = "--tolerance wants a number with s, m, h, d or w, such as 7d";
+    time::parse_span(text)
+        .and_then(|seconds| seconds.checked_mul(1000))
+        .ok_or_else(|| CliError::Usage(wrong.into()))
+}
+
+fn text(health: &HealthJson, output: &Output) -> String {
+    let mut text = format!(
+        "{}: {}\nwanted  {} complete, proven within the last {}\n",
+        output.accent(&health.colour),
+        health.reason,
+        crate::cli::output::count(health.threshold.into(), "copy", "copies"),
+        duration(health.tolerance),
+    );
+    text.push_str(&table(&health.copies.iter().map(row).collect::<Vec<_>>()));
+    text
+}
+
+fn row(copy: &CopyJson) -> Vec<String> {
+    let seen = copy.last_sync_at.as_deref().and_then(time::parse_ms);
+    let synced = seen.map(|at| format!("in sync {}", time::for_people(at)));
+    vec![
+        copy.peer_id.get(..16).unwrap_or(&copy.peer_id).to_owned(),
+        copy.words.clone(),
+        if copy.online {
+            "connected"
+        } else {
+            "not connected"
+        }
+        .into(),
+        synced.unwrap_or_default(),
+        format!("{} free", bytes(copy.free)),
+    ]
+}
+
+/// What an event about health says on one line; none for other events.
+pub fn event_text(event: &EventJson) -> Option<String> {
+    if event.kind != "space/health" {
+        return None;
+    }
+    let health: HealthJson = serde_json::from_value(event.data.clone()).ok()?;
+    Some(format!(
+        "health        {}: {}",
+        health.colour, health.reason
+    ))
+}

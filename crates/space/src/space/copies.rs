@@ -1,0 +1,252 @@
+//! The copies of a space on replicators: what their devices have signed, passed on in the log so that all
+//! members see the same, and the verdict over it.
+
+use std::collections::BTreeMap;
+
+use cobox_keys::identity::PublicKey;
+use cobox_swarm::swarm::{Held, Receipt, Role};
+
+use super::{Space, lock};
+use crate::error::SpaceError;
+use crate::health::{self, Health, Holder, Policy};
+use crate::log::types::{LastSync, SpacePolicy};
+use crate::log::{Filter, now_ms};
+
+/// Two acknowledgements of one device are at least so far apart (ms), if only its state has changed.
+const TOLD_APART: u64 = 2 * 60 * 1000;
+/// What is told from further in the future than this (ms) is no member's honest clock.
+const CLOCKS_APART: u64 = 24 * 60 * 60 * 1000;
+/// Devices whose copies are looked at; those heard of last come first.
+const MAX_COPIES: usize = 256;
+/// Most copies one may want.
+const MAX_THRESHOLD: u32 = 1000;
+/// Between a second and a hundred years.
+const TOLERANCES: std::ops::RangeInclusive<u64> = 1000..=3_155_760_000_000;
+
+/// A replicator's receipt, and when it was told by somebody's clock (Unix ms): it is not newer than that.
+struct Proof {
+    receipt: Receipt,
+    told_ms: u64,
+}
+
+impl Proof {
+    fn time_ms(&self) -> u64 {
+        self.receipt.time_ms.min(self.told_ms)
+    }
+}
+
+/// What the log says of one device: the newest receipt, and when anybody last told of it.
+struct Told {
+    newest: Proof,
+    /// newest receipt by which nothing was missing, Unix ms
+    synced_ms: Option<u64>,
+}
+
+impl Space {
+    /// How safe the space is, and why.
+    ///
+    /// # Errors
+    ///
+    /// `View`.
+    pub fn health(&self) -> Result<Health, SpaceError> {
+        let now = now_ms();
+        let mut copies = BTreeMap::new();
+        for (device, told) in self.told_receipts()? {
+            let copy = copies.entry(device).or_insert_with(|| unknown(device));
+            note(copy, &told.newest, now);
+            copy.synced_ms = copy.synced_ms.max(told.synced_ms.map(|at| at.min(now)));
+        }
+        for receipt in self.heard_receipts() {
+            let device = receipt.device;
+            let copy = copies.entry(device).or_insert_with(|| unknown(device));
+            let told_ms = now;
+            note(copy, &Proof { receipt, told_ms }, now);
+        }
+        for device in self.replicators_here() {
+            let copy = copies.entry(device).or_insert_with(|| unknown(device));
+            copy.reachable = true;
+        }
+        let known = Held::known(&self.set);
+        let copies = copies.into_values().collect();
+        Ok(health::judge(copies, known, self.policy()?, now))
+    }
+
+    /// How many copies the members want and how old proofs may be.
+    ///
+    /// # Errors
+    ///
+    /// `View`.
+    pub fn policy(&self) -> Result<Policy, SpaceError> {
+        let told = self
+            .log
+            .newest(|told: &SpacePolicy| is_possible(&policy_of(told)))?;
+        Ok(told.as_ref().map(policy_of).unwrap_or_default())
+    }
+
+    /// Changes that for all members.
+    ///
+    /// # Errors
+    ///
+    /// `ReadOnly`, `BadPolicy`, or the store's.
+    pub fn set_policy(&self, policy: Policy) -> Result<(), SpaceError> {
+        if !is_possible(&policy) {
+            let why = "0 to 1000 copies, proven within one second to a hundred years";
+            return Err(SpaceError::BadPolicy(why));
+        }
+        let Policy {
+            threshold,
+            tolerance_ms,
+        } = policy;
+        let told = SpacePolicy {
+            threshold,
+            tolerance_ms,
+        };
+        self.log.tell(&told).map(drop)
+    }
+
+    /// Passes receipts on in the log where that says something new: a device that nobody told of, one whose
+    /// state has changed (not more often than every two minutes), or a proof that gets old. Answers when to
+    /// ask again, Unix ms, if something must wait.
+    pub(crate) fn acknowledge(&self) -> Result<Option<u64>, SpaceError> {
+        if !self.writable() {
+            return Ok(None);
+        }
+        let (now, told) = (now_ms(), self.told_receipts()?);
+        let renewal = self.policy()?.renewal_ms();
+        let here = self.replicators_here();
+        let mut acknowledged = lock(&self.acknowledged);
+        let mut again: Option<u64> = None;
+        for receipt in self.heard_receipts() {
+            let device = receipt.device;
+            let last = acknowledged.get(&device).copied();
+            let due = match told.get(&device) {
+                Some(told) => due(&receipt, told, renewal, here.contains(&device)),
+                // Told in vain, if before: whatever the reason, not again and again.
+                None => Some(last.map_or(now, |last| last.saturating_add(renewal))),
+            };
+            match due {
+                Some(at) if at <= now => {
+                    self.log.tell(&LastSync {
+                        device,
+                        time_ms: now,
+                        receipt: Some(receipt.signed.to_vec()),
+                    })?;
+                    acknowledged.insert(device, now);
+                }
+                Some(at) => again = Some(again.map_or(at, |other| other.min(at))),
+                None => {}
+            }
+        }
+        Ok(again)
+    }
+
+    /// Whether a device has signed here that it is a replicator: those are told of by their receipts.
+    pub(crate) fn has_receipt(&self, device: &PublicKey) -> bool {
+        let heard = self.heard_receipts();
+        heard.iter().any(|receipt| receipt.device == *device)
+    }
+
+    /// Replicators' receipts that came to this device.
+    fn heard_receipts(&self) -> Vec<Receipt> {
+        let mut receipts = self.swarm.receipts(&self.address);
+        receipts.retain(|receipt| receipt.replicator);
+        receipts
+    }
+
+    /// Replicators that are connected in this space.
+    fn replicators_here(&self) -> Vec<PublicKey> {
+        let is_here =
+            |(address, role): &(_, Role)| *address == self.address && *role == Role::Replicator;
+        let peers = self.swarm.peers().into_iter();
+        let here = peers.filter(|peer| peer.connected && peer.spaces.iter().any(is_here));
+        here.map(|peer| peer.device).collect()
+    }
+
+    /// The newest proof of each device in the log. A signature is checked only where it may count.
+    fn told_receipts(&self) -> Result<BTreeMap<PublicKey, Told>, SpaceError> {
+        let mut told: BTreeMap<PublicKey, Told> = BTreeMap::new();
+        let mut messages = self.log.read(&Filter::of::<LastSync>())?;
+        messages.reverse();
+        let latest = now_ms().saturating_add(CLOCKS_APART);
+        for message in messages.iter().filter(|message| !message.private) {
+            let Some(sync) = message.read::<LastSync>() else {
+                continue;
+            };
+            let known = told.get(&sync.device);
+            let counts = match known {
+                _ if sync.time_ms > latest => false,
+                Some(known) => known.synced_ms.is_none(),
+                None => told.len() < MAX_COPIES,
+            };
+            let receipt = sync.receipt.filter(|_| counts);
+            let Some(receipt) = receipt.and_then(|bytes| self.verified(&bytes, &sync.device))
+            else {
+                continue;
+            };
+            let told_ms = sync.time_ms.min(message.time_ms);
+            let proof = Proof { receipt, told_ms };
+            let synced = proof.receipt.complete.then_some(proof.time_ms());
+            let of_device = told.entry(sync.device).or_insert(Told {
+                newest: proof,
+                synced_ms: None,
+            });
+            of_device.synced_ms = of_device.synced_ms.or(synced);
+        }
+        Ok(told)
+    }
+
+    fn verified(&self, bytes: &[u8], device: &PublicKey) -> Option<Receipt> {
+        let receipt = Receipt::verify(bytes, device).ok()?;
+        (receipt.address == self.address && receipt.replicator).then_some(receipt)
+    }
+}
+
+/// When a receipt is to be passed on, Unix ms; `None` if it says nothing new. A peer that is here and has
+/// nothing new to say is told of once more: to a new message it answers with a new receipt.
+fn due(receipt: &Receipt, told: &Told, renewal: u64, is_here: bool) -> Option<u64> {
+    let before = &told.newest;
+    let state = |receipt: &Receipt| (receipt.complete, receipt.held);
+    let is_newer = receipt.time_ms > before.receipt.time_ms;
+    let apart = match is_newer && state(receipt) != state(&before.receipt) {
+        true => TOLD_APART,
+        false => renewal,
+    };
+    (is_newer || is_here).then(|| before.told_ms.saturating_add(apart))
+}
+
+fn policy_of(told: &SpacePolicy) -> Policy {
+    Policy {
+        threshold: told.threshold,
+        tolerance_ms: told.tolerance_ms,
+    }
+}
+
+fn is_possible(policy: &Policy) -> bool {
+    policy.threshold <= MAX_THRESHOLD && TOLERANCES.contains(&policy.tolerance_ms)
+}
+
+fn unknown(device: PublicKey) -> Holder {
+    Holder {
+        device,
+        held: None,
+        complete: false,
+        told_ms: None,
+        synced_ms: None,
+        free: 0,
+        reachable: false,
+    }
+}
+
+/// The newest proof counts.
+fn note(copy: &mut Holder, proof: &Proof, now: u64) {
+    let time = proof.time_ms().min(now);
+    if proof.receipt.complete {
+        copy.synced_ms = copy.synced_ms.max(Some(time));
+    }
+    if copy.told_ms.is_none_or(|known| known <= time) {
+        copy.told_ms = Some(time);
+        copy.held = proof.receipt.held;
+        copy.complete = proof.receipt.complete;
+        copy.free = proof.receipt.free;
+    }
+}
