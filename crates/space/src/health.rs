@@ -323,10 +323,20 @@ mod tests {
         }
     }
 
+    /// What it is about, copies, threshold, tolerance; then colour and states.
+    type Row = (
+        &'static str,
+        Vec<Holder>,
+        u32,
+        u64,
+        Colour,
+        &'static [State],
+    );
+
     #[test]
     fn the_table_of_verdicts() {
         let week = 7 * DAY;
-        let table: &[(&str, Vec<Holder>, u32, u64, Colour, &[State])] = &[
+        let table: &[Row] = &[
             ("nobody", vec![], 1, week, Red, &[]),
             ("nobody wanted", vec![], 0, week, Green, &[]),
             (

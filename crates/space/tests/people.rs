@@ -348,8 +348,10 @@ fn health_is_the_same_for_all_and_follows_what_is_wanted() {
         assert_eq!(health.copies[0].behind.blocks, 0, "{health:?}");
         assert!(health.known.bytes > 200_000);
     }
-    let mut policy = Policy::default();
-    policy.threshold = 2;
+    let mut policy = Policy {
+        threshold: 2,
+        ..Policy::default()
+    };
     alice.1.set_policy(policy).unwrap();
     eventually("both are amber", || colours() == [Colour::Amber; 2]);
     event("and told so", &mut events, turned(Colour::Amber));

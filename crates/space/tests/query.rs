@@ -245,7 +245,7 @@ const RACE: &str = "x/race";
 
 fn numbered(space: &Space, number: u64) -> Result<(), cobox_space::error::SpaceError> {
     let content = Record::new(1).uint(1, number).finish();
-    space.log().append(RACE, &content)
+    space.log().append(RACE, &content).map(drop)
 }
 
 /// Writes `count` messages one at a time. While views are rebuilt a call may fail before or after its message is written, so

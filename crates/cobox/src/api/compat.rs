@@ -353,7 +353,7 @@ pub fn of_person(api: &Api, event: &EventJson) -> Option<EventJson> {
         member
             .devices
             .iter()
-            .any(|(key, ..)| key.to_string() == peer.peer_id)
+            .any(|known| known.device.to_string() == peer.peer_id)
     };
     let person = members.into_iter().find(has_it)?;
     let peer = PresenceJson {

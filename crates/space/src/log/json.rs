@@ -171,7 +171,10 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::Content;
-    use super::super::types::*;
+    use super::super::types::{
+        Certificates, LastSync, PeerAbout, SpaceAbout, SpaceInvite, SpacePolicy, SpaceRootSeed,
+        Text,
+    };
     use super::*;
     use cobox_keys::cbor::Record;
     use cobox_keys::identity::PublicKey;
@@ -190,16 +193,33 @@ mod tests {
         );
         assert_eq!(shown(&SpaceAbout { name }), json!({ "name": "Ann" }));
         let key = PublicKey([7; 32]);
-        let invite = SpaceInvite { public_key: key };
+        let invite = SpaceInvite {
+            public_key: key,
+            reads_only: false,
+        };
         assert_eq!(shown(&invite), json!({ "publicKey": "07".repeat(32) }));
         let sync = LastSync {
             device: key,
             time_ms: 5,
+            receipt: None,
         };
         assert_eq!(
             shown(&sync),
             json!({ "device": "07".repeat(32), "timestamp": 5 })
         );
+        let text = Text {
+            text: "hello".into(),
+            to: Some(key),
+        };
+        assert_eq!(
+            shown(&text),
+            json!({ "text": "hello", "to": "07".repeat(32) })
+        );
+        let policy = SpacePolicy {
+            threshold: 2,
+            tolerance_ms: 9,
+        };
+        assert_eq!(shown(&policy), json!({ "threshold": 2, "tolerance": 9 }));
         let certificates = Certificates {
             certificates: vec![vec![1, 2]],
         };

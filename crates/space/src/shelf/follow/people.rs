@@ -1,5 +1,7 @@
 //! What people say and do, told upward: messages in words, who is here, who left.
 
+use std::sync::Arc;
+
 use cobox_drive::version::WriterTag;
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
@@ -8,11 +10,11 @@ use super::super::event::ShelfEvent;
 use super::super::inner::{Inner, lock};
 use super::super::start::blocking;
 use super::Ears;
+use crate::error::SpaceError;
 use crate::log::types::{FileAnnotation, SpaceLeave, Text};
 use crate::log::{Content, Logged};
-use crate::members::Standing;
+use crate::members::{Member, Standing};
 use crate::space::Space;
-use std::sync::Arc;
 
 /// Messages that wait for the claim of their author; what is beyond is found by asking.
 const MAX_UNCLAIMED: usize = 1024;
@@ -40,9 +42,7 @@ impl Ears {
         let (address, inner) = (self.address, self.inner.upgrade()?);
         let waiting: Vec<_> = lock(&self.unclaimed).drain(..).collect();
         let say = move |space: &Space| {
-            let has = |member: &crate::members::Member| {
-                member.devices.iter().any(|device| device.writer == writer)
-            };
+            let has = |member: &Member| member.devices.iter().any(|device| device.writer == writer);
             if let Some(member) = space.members()?.into_iter().find(has)
                 && member.online
             {
@@ -59,32 +59,24 @@ impl Ears {
 }
 
 impl Inner {
-    fn tell_one(
-        &self,
-        address: Address,
-        space: &Space,
-        logged: &Logged,
-    ) -> Result<(), crate::error::SpaceError> {
-        match logged.kind.as_str() {
+    /// Tells it, if its author's claim is accepted.
+    fn tell_one(&self, address: Address, space: &Space, logged: &Logged) -> Result<(), SpaceError> {
+        let event = match logged.kind.as_str() {
             Text::TYPE => {
                 let said = space.said_at(logged)?;
-                said.map(|said| self.say(ShelfEvent::Said { address, said }));
+                said.map(|said| ShelfEvent::Said { address, said })
             }
             FileAnnotation::TYPE => {
                 let noted = space.noted_at(logged)?;
-                noted.map(|noted| self.say(ShelfEvent::Noted { address, noted }));
+                noted.map(|noted| ShelfEvent::Noted { address, noted })
             }
             SpaceLeave::TYPE => {
-                let author = space.log().author(&logged.feed)?;
-                let left = |member: &crate::members::Member| {
-                    Some(member.public_key) == author
-                        && matches!(member.standing, Standing::Left(_))
-                };
-                let member = space.members()?.into_iter().find(left);
-                member.map(|member| self.say(ShelfEvent::Left { address, member }));
+                let member = left(space, logged)?;
+                member.map(|member| ShelfEvent::Left { address, member })
             }
-            _ => {}
-        }
+            _ => None,
+        };
+        event.into_iter().for_each(|event| self.say(event));
         Ok(())
     }
 
@@ -104,4 +96,13 @@ impl Inner {
             tracing::debug!(%address, %error, "who is here could not be looked up");
         }
     }
+}
+
+/// Who left with this message, if they left with all their devices.
+fn left(space: &Space, logged: &Logged) -> Result<Option<Member>, SpaceError> {
+    let author = space.log().author(&logged.feed)?;
+    let has_left = |member: &Member| {
+        Some(member.public_key) == author && matches!(member.standing, Standing::Left(_))
+    };
+    Ok(space.members()?.into_iter().find(has_left))
 }
