@@ -16,7 +16,6 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use cobox_drive::import::{Outcome, Progress};
-use cobox_space::shelf::SpaceError;
 use cobox_space::space::Space;
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -147,7 +146,7 @@ pub async fn remove(
 
 async fn space_of(api: &Arc<Api>, space: String) -> Result<Arc<Space>, ApiError> {
     let api = api.clone();
-    blocking(move || Ok::<_, SpaceError>(api.shelf.space(&space)?)).await
+    blocking(move || api.shelf.space(&space)).await
 }
 
 /// A path on this machine.
