@@ -1,6 +1,6 @@
 //! Calls about notes on files and folders.
 
-use crate::api::types::{ErrorsJson, NameBytes};
+use crate::api::types::NameBytes;
 use crate::api::{Api, ApiError, Body, Segment, blocking, bytes_in_url, time};
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -75,15 +75,10 @@ struct OnWhat {
 }
 
 /// Annotations on a file or folder, by name, then by author. They stay with it when it is moved or renamed.
-#[utoipa::path(
-    get, path = "/spaces/{space}/annotations", tag = "annotations",
-    params(("space" = String, Path, description = "name or address"), OnWhat),
-    responses(
-        (status = 200, body = Vec<AnnotationJson>),
-        (status = 400, body = ErrorsJson, description = "not a path"),
-        (status = 404, body = ErrorsJson, description = "no such space, or nothing is there"),
-    )
-)]
+#[utoipa::path(get, path = "/spaces/{space}/annotations", tag = "annotations", operation_id = "listAnnotations",
+    params(OnWhat),
+    responses((status = 200, description = "by name, then by author", body = Vec<AnnotationJson>)),
+    extensions(("x-codes" = json!(["@read"]))))]
 async fn list(
     State(api): State<Arc<Api>>,
     Segment(space): Segment,
@@ -95,18 +90,11 @@ async fn list(
 }
 
 /// Annotates a file or folder; answers all annotations on it.
-#[utoipa::path(
-    patch, path = "/spaces/{space}/annotations", tag = "annotations",
-    params(("space" = String, Path, description = "name or address"), OnWhat),
+#[utoipa::path(patch, path = "/spaces/{space}/annotations", tag = "annotations", operation_id = "annotate",
+    params(OnWhat),
     request_body = AnnotateJson,
-    responses(
-        (status = 200, body = Vec<AnnotationJson>),
-        (status = 400, body = ErrorsJson, description = "not a path, or cannot be noted"),
-        (status = 403, body = ErrorsJson, description = "we can read this space but not write to it"),
-        (status = 404, body = ErrorsJson, description = "no such space, or nothing is there"),
-        (status = 413, body = ErrorsJson, description = "too much for one message"),
-    )
-)]
+    responses((status = 200, description = "all annotations on it", body = Vec<AnnotationJson>)),
+    extensions(("x-codes" = json!(["@read", "bad_annotation", "read_only", "disk_full"]))))]
 async fn annotate(
     State(api): State<Arc<Api>>,
     Segment(space): Segment,

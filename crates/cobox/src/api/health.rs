@@ -1,6 +1,5 @@
 //! Calls about how safe a space is: its copies on replicators, and how many are wanted.
 
-use crate::api::types::ErrorsJson;
 use crate::api::{Api, ApiError, Body, Segment, blocking, time};
 use axum::Json;
 use axum::extract::State;
@@ -105,14 +104,8 @@ fn copy(judged: &Judged) -> CopyJson {
 }
 
 /// How safe a space is, and why: the same for all its members, but for who is connected to whom.
-#[utoipa::path(
-    get, path = "/spaces/{space}/health", tag = "health",
-    params(("space" = String, Path, description = "name or address")),
-    responses(
-        (status = 200, body = HealthJson),
-        (status = 404, body = ErrorsJson, description = "no such space"),
-    )
-)]
+#[utoipa::path(get, path = "/spaces/{space}/health", tag = "health", operation_id = "getHealth",
+    responses((status = 200, description = "colour, reason, copies", body = HealthJson)))]
 async fn show(
     State(api): State<Arc<Api>>,
     Segment(space): Segment,
@@ -122,17 +115,10 @@ async fn show(
 }
 
 /// Changes for all members how many copies are wanted and how old their proofs may be.
-#[utoipa::path(
-    patch, path = "/spaces/{space}/health", tag = "health",
-    params(("space" = String, Path, description = "name or address")),
+#[utoipa::path(patch, path = "/spaces/{space}/health", tag = "health", operation_id = "wishForCopies",
     request_body = PolicyJson,
-    responses(
-        (status = 200, body = HealthJson),
-        (status = 400, body = ErrorsJson, description = "cannot be wished for"),
-        (status = 403, body = ErrorsJson, description = "we can read this space but not write to it"),
-        (status = 404, body = ErrorsJson, description = "no such space"),
-    )
-)]
+    responses((status = 200, description = "the health under what is wanted now", body = HealthJson)),
+    extensions(("x-codes" = json!(["bad_policy", "read_only", "disk_full"]))))]
 async fn wish(
     State(api): State<Arc<Api>>,
     Segment(space): Segment,

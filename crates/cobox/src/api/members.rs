@@ -1,6 +1,5 @@
 //! Calls about the people of a space.
 
-use crate::api::types::ErrorsJson;
 use crate::api::{Api, ApiError, Segment, blocking, time};
 use axum::Json;
 use axum::extract::State;
@@ -97,14 +96,8 @@ fn device(device: &MemberDevice) -> MemberDeviceJson {
 }
 
 /// Who is in a space, who was invited and who has left.
-#[utoipa::path(
-    get, path = "/spaces/{space}/members", tag = "members",
-    params(("space" = String, Path, description = "name or address")),
-    responses(
-        (status = 200, body = Vec<MemberJson>),
-        (status = 404, body = ErrorsJson, description = "no such space"),
-    )
-)]
+#[utoipa::path(get, path = "/spaces/{space}/members", tag = "people", operation_id = "listMembers",
+    responses((status = 200, description = "by name; behind them who was only invited", body = Vec<MemberJson>)))]
 async fn list(
     State(api): State<Arc<Api>>,
     Segment(space): Segment,

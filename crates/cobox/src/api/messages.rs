@@ -1,6 +1,5 @@
 //! Calls about messages: said to all members of a space, or sealed to one.
 
-use crate::api::types::ErrorsJson;
 use crate::api::{Api, ApiError, Body, Segment, blocking, bytes_in_url, time};
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -89,15 +88,9 @@ pub fn shape(said: &Said) -> MessageJson {
 }
 
 /// What was said in a space to all members and to us, oldest first; the same order on every peer.
-#[utoipa::path(
-    get, path = "/spaces/{space}/messages", tag = "messages",
-    params(("space" = String, Path, description = "name or address"), Which),
-    responses(
-        (status = 200, body = Vec<MessageJson>),
-        (status = 400, body = ErrorsJson, description = "the query is not understood"),
-        (status = 404, body = ErrorsJson, description = "no such space"),
-    )
-)]
+#[utoipa::path(get, path = "/spaces/{space}/messages", tag = "messages", operation_id = "listMessages",
+    params(Which),
+    responses((status = 200, description = "oldest first", body = Vec<MessageJson>)))]
 async fn list(
     State(api): State<Arc<Api>>,
     Segment(space): Segment,
@@ -109,19 +102,10 @@ async fn list(
 }
 
 /// Says something to all members, or to one: sealed to them and to us.
-#[utoipa::path(
-    post, path = "/spaces/{space}/messages", tag = "messages",
-    params(("space" = String, Path, description = "name or address")),
+#[utoipa::path(post, path = "/spaces/{space}/messages", tag = "messages", operation_id = "sendMessage",
     request_body = NewMessageJson,
-    responses(
-        (status = 201, body = MessageJson),
-        (status = 400, body = ErrorsJson, description = "empty, or not understood"),
-        (status = 403, body = ErrorsJson, description = "we can read this space but not write to it"),
-        (status = 404, body = ErrorsJson, description = "no such space or member"),
-        (status = 409, body = ErrorsJson, description = "two members have this name"),
-        (status = 413, body = ErrorsJson, description = "the text is too long"),
-    )
-)]
+    responses((status = 201, description = "as it is told", body = MessageJson)),
+    extensions(("x-codes" = json!(["empty_message", "no_such_member", "read_only", "disk_full"]))))]
 async fn send(
     State(api): State<Arc<Api>>,
     Segment(space): Segment,

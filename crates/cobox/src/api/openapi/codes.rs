@@ -105,7 +105,16 @@ pub const WRITE: &[Row] = &[
 
 /// What single calls name.
 pub const SINGLE: &[Row] = &[
+    (400, "bad_annotation", "that cannot be noted"),
     (400, "bad_folder", "that cannot be mounted on"),
+    (400, "bad_policy", "that cannot be wished for"),
+    (400, "empty_message", "the message says nothing"),
+    (403, "read_only", "we may only read this space"),
+    (
+        404,
+        "no_such_member",
+        "nobody of that name or key is a member of the space",
+    ),
     (
         400,
         "bad_invite",
