@@ -45,7 +45,10 @@ const MODULES: &[(&str, &[&str])] = &[
             "aside",
         ],
     ),
-    ("view", &["lib", "indexer", "journal", "source", "kv"]),
+    (
+        "view",
+        &["lib", "indexer", "journal", "source", "kv", "query"],
+    ),
     (
         "swarm",
         &[

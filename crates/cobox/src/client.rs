@@ -93,6 +93,38 @@ impl Client {
         self.send_json(method, path, body).map(drop)
     }
 
+    /// `POST` of a body as it is, answered with JSON.
+    pub fn post<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, ClientError> {
+        read_json(self.send(Method::POST, path, body)?)
+    }
+
+    /// Follows the server-sent events of a `POST`, each by its name (or `message`) and data, until `each` answers false or
+    /// there are no more.
+    pub fn follow(
+        &self,
+        path: &str,
+        body: &[u8],
+        mut each: impl FnMut(&str, &str) -> bool,
+    ) -> Result<(), ClientError> {
+        let answer = self.send(Method::POST, path, body)?.into_body();
+        let (mut kind, mut data) = (String::from("message"), None);
+        for line in BufReader::new(answer.into_reader()).lines() {
+            let line = line.map_err(broken)?;
+            if let Some(name) = line.strip_prefix("event:") {
+                kind = name.trim().to_owned();
+            } else if let Some(text) = line.strip_prefix("data:") {
+                data = Some(text.trim_start().to_owned());
+            } else if line.is_empty() {
+                let goes_on = data.take().is_none_or(|data| each(&kind, &data));
+                kind = "message".into();
+                if !goes_on {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A call without body.
     pub fn plain(&self, method: Method, path: &str) -> Result<Response<Body>, ClientError> {
         self.send(method, path, SendBody::none())

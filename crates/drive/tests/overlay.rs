@@ -235,6 +235,37 @@ fn a_synced_file_survives_a_crash_and_a_removed_one_does_not_come_back() {
 }
 
 #[test]
+fn a_power_cut_while_a_synced_file_is_removed_does_not_bring_it_back() {
+    let space = Space::new();
+    let peer = Peer::new(&space, 1);
+    let overlay = over(&peer);
+    save(&overlay, "gone", b"first");
+    overlay.sync().expect("durable");
+    let id = look(&overlay, "gone").expect("there").id;
+    let file = overlay.open_file(id, true).expect("open");
+    file.write_at(0, b"draft").expect("written");
+    file.sync().expect("durable");
+    drop(file);
+    let (before, (segment, start)) = (peer.feeds[0].length(), peer.newest_segment());
+    overlay.remove_file(ROOT, &name("gone")).expect("removed");
+    overlay.sync().expect("durable");
+    let (same, end) = peer.newest_segment();
+    assert_eq!(same, segment, "the test sees one file only");
+    let (mut kept, mut gone) = (0, 0);
+    for cut in (start..end).step_by(97).chain([end]) {
+        let (found, peer) = peer.after_a_cut(&space, &segment, cut);
+        if found == before {
+            assert_eq!(read(&peer.drive, &path("gone")), b"draft", "cut at {cut}");
+            kept += 1;
+        } else {
+            assert!(peer.drive.stat(&path("gone")).is_err(), "cut at {cut}");
+            gone += 1;
+        }
+    }
+    assert!(kept > 1 && gone > 0, "{kept} {gone}");
+}
+
+#[test]
 fn a_new_file_that_is_synced_and_removed_again_makes_no_commit_and_survives_a_crash() {
     let space = Space::new();
     let peer = Peer::new(&space, 1);

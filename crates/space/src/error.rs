@@ -33,6 +33,9 @@ pub enum SpaceError {
     /// A message that its type does not allow.
     #[error("this is not a valid message: {0}")]
     BadMessage(&'static str),
+    /// A query that is not understood, or asks for too much.
+    #[error(transparent)]
+    Query(#[from] cobox_view::query::QueryError),
     /// Invite.
     #[error(transparent)]
     Invite(#[from] cobox_keys::invite::InviteError),

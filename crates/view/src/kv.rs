@@ -55,6 +55,15 @@ pub trait ReadRows {
         limit: usize,
     ) -> Result<Vec<Row>, ViewError>;
 
+    /// The last `limit` rows between the bounds, last key first.
+    fn range_back(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, ViewError>;
+
     /// All rows whose key begins with `prefix` (bounded by `limit`).
     fn prefix(&self, table: Table, prefix: &[u8], limit: usize) -> Result<Vec<Row>, ViewError> {
         let end = prefix_end(prefix);

@@ -114,6 +114,16 @@ fn ask(rows: &dyn ReadRows, model: &Model, questions: &[Question]) {
             found,
             expected(model, question, |key| is_within(key, question))
         );
+        let (from, to) = (slice(&question.from), slice(&question.to));
+        let found = rows.range_back(table, from, to, question.limit).unwrap();
+        let whole = Question {
+            limit: usize::MAX,
+            ..question.clone()
+        };
+        let mut backward = expected(model, &whole, |key| is_within(key, question));
+        backward.reverse();
+        backward.truncate(question.limit);
+        assert_eq!(found, backward);
         let found = rows.prefix(table, &question.key, question.limit).unwrap();
         assert_eq!(
             found,

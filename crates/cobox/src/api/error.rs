@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use cobox_drive::drive::DriveError;
 use cobox_feed::store::StoreError;
 use cobox_space::shelf::SpaceError;
+use cobox_view::query::QueryError;
 use std::io;
 
 /// A failed call: a status and words.
@@ -79,6 +80,7 @@ impl From<SpaceError> for ApiError {
             SpaceError::Home { ref source, .. } if is_full(source) => {
                 return StoreError::DiskFull.into();
             }
+            SpaceError::Query(query) => return query.into(),
             SpaceError::NotFound(_) => (StatusCode::NOT_FOUND, "no_such_space"),
             SpaceError::Ambiguous(_) => (StatusCode::CONFLICT, "ambiguous_name"),
             SpaceError::NameTaken(_) => (StatusCode::CONFLICT, "name_taken"),
@@ -92,6 +94,17 @@ impl From<SpaceError> for ApiError {
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
         };
         Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        let mut refused = Self::bad("query", error.to_string());
+        refused.error.code = match error {
+            QueryError::TooMuch(_) => "query_too_large".into(),
+            _ => "bad_query".into(),
+        };
+        refused
     }
 }
 

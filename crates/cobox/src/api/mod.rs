@@ -15,6 +15,7 @@ mod local;
 mod mounts;
 mod openapi;
 mod program;
+pub mod query;
 mod range;
 mod shapes;
 mod socket;
@@ -83,6 +84,7 @@ fn calls() -> OpenApiRouter<Arc<Api>> {
         .merge(files::routes())
         .merge(local::routes())
         .merge(jobs::routes())
+        .merge(query::routes())
         .merge(events::routes())
         .merge(socket::routes())
         .merge(compat::routes())

@@ -91,6 +91,8 @@ pub enum Command {
     Config(Config),
     /// Print a script that completes these words in a shell
     Completions { shell: clap_complete::Shell },
+    /// Ask the messages of a space: filter, map, reduce, sort, limit
+    Query(Query),
     #[command(flatten)]
     Files(Files),
 }
@@ -174,6 +176,21 @@ pub struct Join {
     /// Hint of a peer that has the space (repeatable)
     #[arg(long, value_name = "HINT")]
     pub peer: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct Query {
+    pub space: String,
+    /// The query, such as '{"type": "message"}' or '[{"$filter": {}}, {"$reduce": {"$count": true}}]'; - reads it from standard
+    /// input. docs/query.md describes it
+    #[arg(value_name = "JSON")]
+    pub query: String,
+    /// Go on: print each new message that matches, until Ctrl-C
+    #[arg(long, conflicts_with = "explain")]
+    pub live: bool,
+    /// Say which index was used and how many messages were read
+    #[arg(long)]
+    pub explain: bool,
 }
 
 #[derive(Args)]

@@ -8,6 +8,7 @@ mod mounts;
 mod output;
 mod password;
 mod people;
+mod query;
 mod spaces;
 mod up;
 
@@ -98,6 +99,7 @@ fn running(home: &Home, command: Command, output: &Output) -> Result<Done, CliEr
         Command::Replicas => spaces::replicas(&client, output),
         Command::Mount(mount) => mounts::mount(&client, mount, output),
         Command::Unmount { space } => mounts::unmount(&client, &space, output),
+        Command::Query(query) => query::query(&client, query, output),
         Command::Watch { space } => people::watch(&client, &space, output),
         Command::Files(command) => files::files(&client, command, output),
     }

@@ -149,19 +149,24 @@ impl Overlay {
         let files = std::mem::take(&mut plan.files);
         let mut portions = portions(files).into_iter().peekable();
         let (mut doomed, drafts) = (plan.doomed.clone(), plan.dead_drafts.clone());
-        while portions.peek().is_some() || !doomed.is_empty() {
+        let mut dead = drafts.clone();
+        while portions.peek().is_some() || !doomed.is_empty() || !dead.is_empty() {
             let files = portions.next().unwrap_or_default();
             // Deletions come last: what is renamed or written anew is there by then.
-            let dying = match portions.peek() {
+            let dying: Vec<_> = match portions.peek() {
                 Some(_) => Vec::new(),
                 None => doomed.drain(..doomed.len().min(RECORDS)).collect(),
             };
-            let (skipped, outcome) = self.write(files, &dying)?;
+            // With the last of them go the drafts of what is gone: left for later, a power cut would bring it back.
+            let last = portions.peek().is_none() && doomed.is_empty();
+            let dead = if last {
+                std::mem::take(&mut dead)
+            } else {
+                Vec::new()
+            };
+            let (skipped, outcome) = self.write(files, &dying, dead)?;
             plan.left.extend(skipped);
             failed = failed.and(outcome);
-        }
-        if !drafts.is_empty() {
-            self.drive.writer()?.drop_drafts(&drafts)?;
         }
         let mut state = self.state();
         state.dead_drafts.retain(|draft| !drafts.contains(draft));
@@ -169,11 +174,12 @@ impl Overlay {
         failed
     }
 
-    /// One commit. Files whose bytes cannot be had are left out: which, and why.
+    /// One commit, which also ends the drafts of what is dead. Files whose bytes cannot be had are left out: which, and why.
     fn write(
         &self,
         files: Vec<Planned>,
         doomed: &[Doomed],
+        dead: Vec<DraftId>,
     ) -> Result<(Vec<FileId>, Result<(), DriveError>), DriveError> {
         let mut intake = self.drive.intake()?;
         let shared: Vec<_> = files.iter().map(|file| file.shared.clone()).collect();
@@ -217,14 +223,18 @@ impl Overlay {
             .iter()
             .flatten()
             .filter_map(|written| edit_of(&written.body));
-        let drafts: Vec<DraftId> = edits.filter_map(|edit| edit.draft).collect();
-        let done = self.drive.finish(work, Some(intake), changes, &drafts)?;
-        if let Some((dot, records)) = done {
-            // Beside a version by somebody else: what is shown now has to be compared.
-            if !kept.iter().any(|file| file.outdated) {
-                lock(&self.ours).insert(dot.block);
+        let of_edits: Vec<DraftId> = edits.filter_map(|edit| edit.draft).collect();
+        let drafts = [of_edits.as_slice(), &dead].concat();
+        match self.drive.finish(work, Some(intake), changes, &drafts)? {
+            Some((dot, records)) => {
+                // Beside a version by somebody else: what is shown now has to be compared.
+                if !kept.iter().any(|file| file.outdated) {
+                    lock(&self.ours).insert(dot.block);
+                }
+                self.settle(kept, written, dot, &records, &at)?;
             }
-            self.settle(kept, written, dot, &records, &at)?;
+            None if dead.is_empty() => {}
+            None => self.drive.writer()?.drop_drafts(&dead)?, // nothing but drafts came to an end
         }
         Ok((skipped, failed))
     }

@@ -15,7 +15,7 @@ use cobox_keys::derive::FeedKind;
 use cobox_keys::identity::{Identity, KeyPair};
 use cobox_view::indexer::{Indexer, View};
 use cobox_view::kv::Database;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -144,6 +144,39 @@ impl Peer {
         peer
     }
 
+    /// The newest segment file and its length.
+    pub fn newest_segment(&self) -> (PathBuf, u64) {
+        let mut found = Vec::new();
+        segments(self.dir.path(), &mut found);
+        let newest = found.into_iter().max().expect("a segment");
+        let length = std::fs::metadata(&newest).expect("a file").len();
+        let within = newest.strip_prefix(self.dir.path()).expect("within");
+        (within.to_path_buf(), length)
+    }
+
+    /// What another start would find if the power had failed when so much of a segment file was written: the length of
+    /// our metadata feed then, and what the start makes of it.
+    pub fn after_a_cut(&self, space: &Space, segment: &Path, length: u64) -> (u64, Self) {
+        let dir = TempDir::new().expect("a folder");
+        copy_folder(self.dir.path(), dir.path());
+        let file = std::fs::File::options()
+            .write(true)
+            .open(dir.path().join(segment));
+        file.and_then(|file| file.set_len(length)).expect("cut");
+        let store = Store::open(dir.path(), Options::default()).expect("store");
+        let set = store.set(space.address.0).expect("set");
+        let own = set.own(FeedKeyPair::from_seed(&self.secrets.0[0]), 0);
+        let found = own.length();
+        drop((own, set));
+        store.close().expect("close");
+        drop(store);
+        let peer = Self::open(space, self.secrets.clone(), dir);
+        peer.indexer
+            .catch_up(Duration::from_secs(20))
+            .expect("rows");
+        (found, peer)
+    }
+
     /// Copies what `from` has and we lack; content blocks only if `content`.
     pub fn pull(&self, from: &Peer, content: bool) {
         for feed in from.set.feeds() {
@@ -162,6 +195,18 @@ impl Peer {
         self.indexer
             .catch_up(Duration::from_secs(20))
             .expect("rows");
+    }
+}
+
+fn segments(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        match path.is_dir() {
+            true => segments(&path, found),
+            false => {
+                found.extend(Some(path).filter(|path| path.extension() == Some("seg".as_ref())))
+            }
+        }
     }
 }
 

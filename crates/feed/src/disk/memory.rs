@@ -4,6 +4,7 @@ use super::{Disk, DiskFile};
 use crate::sync::lock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -342,6 +343,8 @@ struct MemoryFile {
 }
 
 impl DiskFile for MemoryFile {
+    fn forget(&self, _bytes: Range<u64>) {}
+
     fn write_at(&self, mut offset: u64, parts: &[&[u8]]) -> io::Result<()> {
         let mut state = lock(&self.disk.0);
         // A write that is cut short may have reached the disk in part.

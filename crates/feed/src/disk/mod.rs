@@ -9,6 +9,7 @@ pub(crate) mod real;
 
 use std::fmt::Debug;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -46,6 +47,8 @@ pub(crate) trait DiskFile: Send + Sync + Debug {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
     /// Bytes and length are on the disk when this returns.
     fn sync(&self) -> io::Result<()>;
+    /// Synced bytes that nobody will read soon: their memory may go to others. Advice only.
+    fn forget(&self, bytes: Range<u64>);
     /// Cuts the file.
     fn truncate(&self, length: u64) -> io::Result<()>;
     /// Bytes in the file.

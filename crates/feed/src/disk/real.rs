@@ -5,6 +5,7 @@ use rustix::fs::Advice;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice};
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -98,7 +99,8 @@ impl DiskFile for RealFile {
             let (piece, behind) = rest.split_at(piece(rest));
             let written = write_parts(&self.0, offset, piece)?;
             if !behind.is_empty() {
-                start_writing_back(&self.0, offset, written);
+                // The disk is to begin while the next piece is copied, instead of at the sync.
+                do_not_need(&self.0, offset, written);
             }
             offset += written;
             rest = behind;
@@ -126,6 +128,10 @@ impl DiskFile for RealFile {
         self.0.sync_data()
     }
 
+    fn forget(&self, bytes: Range<u64>) {
+        do_not_need(&self.0, bytes.start, bytes.end - bytes.start);
+    }
+
     fn truncate(&self, length: u64) -> io::Result<()> {
         self.0.set_len(length)
     }
@@ -145,8 +151,8 @@ fn piece(parts: &[&[u8]]) -> usize {
     parts.iter().take(MAX_PARTS).take_while(fits).count().max(1)
 }
 
-/// The disk is to begin while the next piece is copied, instead of at the sync. Advice: a failure does not matter.
-fn start_writing_back(file: &File, offset: u64, length: u64) {
+/// Writes back what is not on the disk yet, and drops from memory what is. Advice: a failure does not matter.
+fn do_not_need(file: &File, offset: u64, length: u64) {
     let _ = rustix::fs::fadvise(file, offset, NonZeroU64::new(length), Advice::DontNeed);
 }
 

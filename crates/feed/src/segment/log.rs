@@ -14,6 +14,9 @@ use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Bytes before the end of a segment that stay in the machine's memory, whoever wrote them.
+const RECENT: u64 = 32 << 20;
+
 /// One record to be written.
 #[derive(Debug)]
 pub(crate) struct Part {
@@ -56,6 +59,8 @@ pub(crate) struct Log {
 struct Current {
     header: SegmentHeader,
     end: u64,
+    /// What is before this was forgotten.
+    forgotten: u64,
 }
 
 /// Result of opening.
@@ -83,6 +88,24 @@ impl Log {
             self.start_segment()?;
         }
         self.write_commit(parts)
+    }
+
+    /// Lets the machine forget older bytes of the segment: a transfer of any size passes through little memory, and
+    /// leaves other programs theirs.
+    pub(crate) fn forget_behind(&mut self) {
+        let Some(current) = &self.current else {
+            return;
+        };
+        let old = current.forgotten..current.end.saturating_sub(RECENT);
+        if old.end.saturating_sub(old.start) < RECENT / 4 {
+            return;
+        }
+        if let Ok(file) = self.file(current.header.number) {
+            file.forget(old.clone());
+        }
+        if let Some(current) = &mut self.current {
+            current.forgotten = old.end;
+        }
     }
 
     /// End of the last commit; `None` before the first one.
@@ -217,6 +240,7 @@ impl Log {
         self.current = Some(Current {
             header,
             end: HEADER_LEN,
+            forgotten: 0,
         });
         Ok(())
     }

@@ -64,6 +64,7 @@ pub(crate) fn commit(
             .iter()
             .map(|(key, feed)| (*key, Working::lock(feed, round)))
             .collect();
+        let received = prepared.is_received();
         let mut parts = prepared.loose_parts();
         let mut news = Vec::new();
         prepared.run(&mut feeds)?;
@@ -71,7 +72,13 @@ pub(crate) fn commit(
             feed.sign()?;
             feed.emit(&mut parts, &mut news);
         }
-        match committer.push(round, Commit { parts, news, done })? {
+        let commit = Commit {
+            parts,
+            news,
+            received,
+            done,
+        };
+        match committer.push(round, commit)? {
             None => {
                 feeds.into_values().for_each(Working::keep);
                 return Ok(pending);
@@ -83,6 +90,11 @@ pub(crate) fn commit(
 }
 
 impl Prepared {
+    fn is_received(&self) -> bool {
+        let is_ingest = |step: &Step| matches!(step, Step::Ingest { .. });
+        !self.steps.is_empty() && self.steps.iter().all(is_ingest)
+    }
+
     fn of(vault: &Arc<Vault>, batch: Batch) -> Result<Self, StoreError> {
         let mut prepared = Self::default();
         for item in batch.items {

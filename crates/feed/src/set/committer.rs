@@ -33,6 +33,8 @@ pub(crate) struct Commit {
     pub parts: Vec<Part>,
     /// For events: blocks that are new, per feed; empty ranges for heads alone.
     pub news: Vec<(FeedKey, Range<u64>)>,
+    /// All of it came from peers: kept for others, and not read again soon.
+    pub received: bool,
     /// Whoever waits.
     pub done: Completer,
 }
@@ -157,6 +159,7 @@ impl Committer {
 
     fn write_group(&self, group: Vec<Commit>) {
         let bytes = group.iter().map(Commit::bytes).sum();
+        let received = group.iter().all(|commit| commit.received);
         let (mut parts, mut news, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for commit in group {
             parts.extend(commit.parts);
@@ -166,7 +169,7 @@ impl Committer {
         let outcome = if parts.is_empty() {
             Ok(())
         } else {
-            self.write(&parts, bytes)
+            self.write(&parts, bytes, received)
         };
         // Block bytes are freed before anybody is told to send more.
         let certificates = parts.iter().any(|part| part.kind == Kind::Certificate);
@@ -183,9 +186,12 @@ impl Committer {
     }
 
     /// Writes and syncs, then makes visible.
-    fn write(&self, parts: &[Part], bytes: u64) -> Result<(), StoreError> {
+    fn write(&self, parts: &[Part], bytes: u64, received: bool) -> Result<(), StoreError> {
         let mut log = lock(&self.log);
         let places = log.append(parts)?;
+        if received {
+            log.forget_behind();
+        }
         self.size.store(log.size(), Ordering::Relaxed);
         let found: Vec<_> = places
             .iter()

@@ -2,14 +2,20 @@
 //! Unknown types are kept and handed on raw.
 //!
 //! Here: appending to one's own feed and asking the rows. `message` has the bytes, `types` what known
-//! types hold, `view` the rows, `walk` the way over them. A message's author is whoever the claim of its feed names; nothing
+//! types hold, `json` how they are shown, `view` the rows, `index` what lists them, `walk` the way over them, `ask` and `live`
+//! the queries. A message's author is whoever the claim of its feed names; nothing
 //! inside a message is believed about that.
 
+mod ask;
+mod index;
+mod json;
+mod live;
 mod message;
 pub mod types;
 mod view;
 mod walk;
 
+pub use live::{Live, LiveQuery};
 pub use message::{MAX_CONTENT, MAX_TYPE};
 pub use types::Content;
 pub use view::{LogView, Logged};
@@ -20,7 +26,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cobox_drive::record::encode_message;
-use cobox_drive::tree::Tree;
+use cobox_drive::tree::Changed;
 use cobox_drive::version::WriterTag;
 use cobox_feed::feed::Feed;
 use cobox_feed::manifest::FeedKey;
@@ -30,13 +36,15 @@ use cobox_keys::cbor;
 use cobox_keys::cipher::BlockKey;
 use cobox_keys::identity::{Identity, PublicKey};
 use cobox_view::indexer::Indexer;
-use cobox_view::kv::{Database, Snapshot};
+use cobox_view::kv::Database;
+use cobox_view::query::{Answer, Query};
+use tokio::sync::broadcast::Receiver;
 use zeroize::Zeroizing;
 
 use crate::error::SpaceError;
+use ask::Asker;
 use message::{Body, Envelope, Letter};
 use view::TypeTags;
-use walk::{Authors, Keys, PAGE, is_wanted, message_at};
 
 /// Own writes are shown within this time or the call says that they were not.
 const INDEXED_WITHIN: Duration = Duration::from_secs(30);
@@ -127,16 +135,17 @@ pub(crate) struct Parts {
     pub identity: Arc<Identity>,
     /// Our log feed with the claim in it; none for a member who only reads.
     pub own: Option<Arc<Feed>>,
+    /// A person's name as it may be shown, if it may.
+    pub usable_name: fn(&str) -> Option<String>,
 }
 
 /// The messages of one space. All methods block; share behind an `Arc`.
 pub struct Log {
     address: Address,
     set: Arc<FeedSet>,
-    db: Database,
     indexer: Arc<Indexer>,
     identity: Arc<Identity>,
-    tags: TypeTags,
+    asker: Arc<Asker>,
     own: Option<Own>,
 }
 
@@ -157,10 +166,13 @@ impl Log {
         Self {
             address: parts.address,
             set: parts.set,
-            db: parts.db,
             indexer: parts.indexer,
             identity: parts.identity,
-            tags: TypeTags::new(&parts.read_key),
+            asker: Arc::new(Asker {
+                db: parts.db,
+                tags: TypeTags::new(&parts.read_key),
+                usable: parts.usable_name,
+            }),
             own,
         }
     }
@@ -172,7 +184,23 @@ impl Log {
     /// `ReadOnly`, `BadMessage`, `MessageTooLong`, or the store's.
     pub fn append(&self, kind: &str, content: &[u8]) -> Result<(), SpaceError> {
         let letter = letter(kind, content)?;
-        self.write(Body::Open(letter), kind)
+        self.write(vec![Body::Open(letter)], kind)
+    }
+
+    /// Tells all members several things of one type, in this order: all of them or, if it fails, none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::append`].
+    pub fn append_all(&self, kind: &str, contents: &[Vec<u8>]) -> Result<(), SpaceError> {
+        let bodies = contents
+            .iter()
+            .map(|content| letter(kind, content).map(Body::Open))
+            .collect::<Result<Vec<_>, _>>()?;
+        match bodies.is_empty() {
+            true => Ok(()),
+            false => self.write(bodies, kind),
+        }
     }
 
     /// Tells one person; only they and we can read it. The other members see that there is a message.
@@ -192,7 +220,7 @@ impl Log {
         readers.dedup();
         let seal = |reader| letter.seal(&self.address, &me, reader);
         let boxes = readers.iter().map(seal).collect::<Result<_, _>>()?;
-        self.write(Body::Private(boxes), kind)
+        self.write(vec![Body::Private(boxes)], kind)
     }
 
     /// [`Log::append`] for a known type.
@@ -259,7 +287,7 @@ impl Log {
     ///
     /// `View`.
     pub fn author(&self, feed: &FeedKey) -> Result<Option<PublicKey>, SpaceError> {
-        let authors = self.authors(&self.db.snapshot()?)?;
+        let authors = ask::authors(&self.asker.db.snapshot()?)?;
         Ok(authors.get(feed).map(|(author, _)| *author))
     }
 
@@ -269,9 +297,9 @@ impl Log {
     ///
     /// `View`.
     pub(crate) fn last_told(&self) -> Result<BTreeMap<PublicKey, u64>, SpaceError> {
-        let rows = self.db.snapshot()?;
+        let rows = self.asker.db.snapshot()?;
         let mut last: BTreeMap<PublicKey, u64> = BTreeMap::new();
-        for (feed, (author, _)) in self.authors(&rows)? {
+        for (feed, (author, _)) in ask::authors(&rows)? {
             if let Some(time) = view::latest(&rows, &feed)? {
                 let known = last.entry(author).or_default();
                 *known = time.max(*known);
@@ -280,49 +308,52 @@ impl Log {
         Ok(last)
     }
 
+    /// Answers a query.
+    ///
+    /// # Errors
+    ///
+    /// `Query` if it asks for too much, or `View`.
+    pub fn query(&self, query: &Query) -> Result<Answer, SpaceError> {
+        self.asker.answer(query)
+    }
+
+    /// Answers a query that goes on: see [`LiveQuery`]. The receivers hear of this log's messages and of new writers.
+    ///
+    /// # Errors
+    ///
+    /// `Query` if it asks for too much or reduces, or `View`.
+    pub(crate) fn query_live(
+        &self,
+        query: &Query,
+        logged: Receiver<Logged>,
+        changed: Receiver<Changed>,
+    ) -> Result<LiveQuery, SpaceError> {
+        LiveQuery::begin(Arc::clone(&self.asker), query, logged, changed)
+    }
+
     /// Hands matching messages to `take`, newest first, until it has enough.
     fn newest_first(
         &self,
         filter: &Filter,
-        mut take: impl FnMut(Message) -> bool,
+        take: impl FnMut(Message) -> bool,
     ) -> Result<(), SpaceError> {
-        let rows = self.db.snapshot()?;
-        let authors = self.authors(&rows)?;
-        let tag = filter.kind.as_ref().map(|kind| self.tags.tag(kind));
-        let mut keys = Keys::new(tag, filter);
-        loop {
-            let page = keys.next_page(&rows)?;
-            for key in &page {
-                let message = message_at(&rows, key, &authors)?;
-                let wanted = message.filter(|message| is_wanted(message, filter));
-                if wanted.is_some_and(|message| !take(message)) {
-                    return Ok(());
-                }
-            }
-            if page.len() < PAGE {
-                return Ok(());
-            }
-        }
+        let rows = self.asker.db.snapshot()?;
+        let authors = ask::authors(&rows)?;
+        let tags = &self.asker.tags;
+        Ok(walk::newest_first(&rows, &authors, tags, filter, take)?)
     }
 
-    /// Whose log feed is whose, by accepted claims.
-    fn authors(&self, rows: &Snapshot) -> Result<Authors, SpaceError> {
-        let writers = Tree(rows).writers()?;
-        let author = |writer: cobox_drive::tree::WriterInfo| {
-            let [_, _, log] = writer.feeds;
-            (log, (writer.claim.identity, writer.tag))
-        };
-        Ok(writers.into_iter().map(author).collect())
-    }
-
-    fn write(&self, body: Body, kind: &str) -> Result<(), SpaceError> {
+    fn write(&self, bodies: Vec<Body>, kind: &str) -> Result<(), SpaceError> {
         let own = self.own.as_ref().ok_or(SpaceError::ReadOnly)?;
         let mut last_time = own.last_time.lock().unwrap_or_else(PoisonError::into_inner);
-        let time_ms = self.next_time(kind)?.max(*last_time + 1);
+        let first = self.next_time(kind)?.max(*last_time + 1);
+        let last = first + (bodies.len() as u64).saturating_sub(1);
+        let envelopes = (first..=last).zip(bodies);
+        let blocks = envelopes.map(|(time_ms, body)| own.seal(&Envelope { time_ms, body }));
         let mut batch = Batch::new();
-        batch.append(&own.feed, vec![own.seal(&Envelope { time_ms, body })?]);
+        batch.append(&own.feed, blocks.collect::<Result<_, _>>()?);
         self.set.commit(batch)?.wait()?;
-        *last_time = time_ms;
+        *last_time = last;
         let (feed, length) = (own.feed.key(), own.feed.length());
         Ok(self.indexer.wait_for(feed, length, INDEXED_WITHIN)?)
     }

@@ -1,8 +1,9 @@
-//! `LogView`: every readable message of every writer as a row, newest first, and an index by type.
+//! `LogView`: every readable message of every writer as a row, newest first, and the indexes that list them (`index`).
 //!
 //! Rows are keyed by time and place, so the order is the same on every peer whatever the order of
 //! arrival. Whether the writer's claim holds is asked when rows are read: claims may come later.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cobox_drive::record::decode_message;
@@ -18,12 +19,18 @@ use cobox_view::kv::{ReadRows, Rows, Table, ViewError};
 use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
+use super::index;
 use super::message::{Body, Envelope, Letter, MAX_CONTENT, MAX_TYPE, open_private};
 
 /// Messages by `(time, feed, block)`, newest first.
 pub(super) const MESSAGES: Table = Table("log.messages");
 /// Keys of [`MESSAGES`] behind the tag of their type.
 pub(super) const TYPES: Table = Table("log.types");
+
+/// Time of the message at `(feed, block)`, u64 big-endian: the way from a feed to its rows.
+pub(super) const PLACES: Table = Table("log.places");
+/// Blocks that rows were made from, by log feed, u64 big-endian.
+pub(super) const APPLIED: Table = Table("log.applied");
 
 /// Newest time of any message in a log feed, ours to read or not, by feed key.
 pub(super) const LATEST: Table = Table("log.latest");
@@ -73,20 +80,36 @@ impl RowKey {
     }
 }
 
-/// Row keys are in clear on disk, so a type is named there only by a keyed hash.
-pub(super) struct TypeTags([u8; 32]);
+/// Row keys are in clear on disk, so types and values are named there only by keyed hashes.
+pub(super) struct TypeTags {
+    types: [u8; 32],
+    fields: [u8; 32],
+}
 
 impl TypeTags {
     pub(super) fn new(read_key: &ReadKey) -> Self {
-        Self(read_key.hash_key("log type"))
+        Self {
+            types: read_key.hash_key("log type"),
+            fields: read_key.hash_key("log field"),
+        }
     }
 
+    /// Of a type.
     pub(super) fn tag(&self, kind: &str) -> [u8; 8] {
-        let hash = blake3::keyed_hash(&self.0, kind.as_bytes());
-        let mut tag = [0; 8];
-        tag.copy_from_slice(&hash.as_bytes()[..8]);
-        tag
+        first_bytes(&self.types, kind.as_bytes())
     }
+
+    /// Of a field with its value.
+    pub(super) fn tag_of(&self, field: &[u8]) -> [u8; 8] {
+        first_bytes(&self.fields, field)
+    }
+}
+
+fn first_bytes(key: &[u8; 32], bytes: &[u8]) -> [u8; 8] {
+    let hash = blake3::keyed_hash(key, bytes);
+    let mut tag = [0; 8];
+    tag.copy_from_slice(&hash.as_bytes()[..8]);
+    tag
 }
 
 /// A row of [`MESSAGES`].
@@ -185,11 +208,13 @@ impl LogView {
             time_ms,
             feed,
             block,
+        };
+        rows.put(MESSAGES, &key.encode(), &row.encode())?;
+        let place = [&feed.0[..], &block.to_be_bytes()].concat();
+        rows.put(PLACES, &place, &time_ms.to_be_bytes())?;
+        for (table, key) in index::keys(&self.tags, &key, &row) {
+            rows.put(table, &key, &[])?;
         }
-        .encode();
-        let by_type = [&self.tags.tag(&row.letter.kind)[..], &key].concat();
-        rows.put(MESSAGES, &key, &row.encode())?;
-        rows.put(TYPES, &by_type, &[])?;
         self.untold.push(Logged {
             kind: row.letter.kind,
             feed,
@@ -206,11 +231,12 @@ impl View for LogView {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn tables(&self) -> Vec<Table> {
-        vec![MESSAGES, TYPES, LATEST]
+        let rows = [MESSAGES, LATEST, PLACES, APPLIED];
+        rows.into_iter().chain(index::tables()).collect()
     }
 
     fn apply(&mut self, rows: &mut dyn Rows, entries: &[Entry]) -> Result<(), ViewError> {
@@ -218,8 +244,13 @@ impl View for LogView {
         let messages = entries
             .iter()
             .filter(|entry| entry.kind == FeedKind::Log as u8 && entry.index > 0);
+        let mut applied = BTreeMap::new();
         for entry in messages {
             self.add(rows, entry)?;
+            applied.insert(entry.feed, entry.index + 1);
+        }
+        for (feed, blocks) in applied {
+            rows.put(APPLIED, &feed.0, &blocks.to_be_bytes())?;
         }
         Ok(())
     }

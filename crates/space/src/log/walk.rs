@@ -9,16 +9,41 @@ use cobox_keys::identity::PublicKey;
 use cobox_view::kv::{ReadRows, Snapshot, ViewError};
 use zeroize::Zeroizing;
 
-use super::view::{MESSAGES, MessageRow, RowKey, TYPES};
+use super::view::{MESSAGES, MessageRow, RowKey, TYPES, TypeTags};
 use super::{Filter, Message};
 
 /// Rows read at once.
-pub(super) const PAGE: usize = 256;
+const PAGE: usize = 256;
 
 /// Whose log feed is whose, by accepted claims.
 pub(super) type Authors = BTreeMap<FeedKey, (PublicKey, WriterTag)>;
 
-pub(super) fn is_wanted(message: &Message, filter: &Filter) -> bool {
+/// Hands matching messages to `take`, newest first, until it has enough.
+pub(super) fn newest_first(
+    rows: &Snapshot,
+    authors: &Authors,
+    tags: &TypeTags,
+    filter: &Filter,
+    mut take: impl FnMut(Message) -> bool,
+) -> Result<(), ViewError> {
+    let tag = filter.kind.as_ref().map(|kind| tags.tag(kind));
+    let mut keys = Keys::new(tag, filter);
+    loop {
+        let page = keys.next_page(rows)?;
+        for key in &page {
+            let message = message_at(rows, key, authors)?;
+            let wanted = message.filter(|message| is_wanted(message, filter));
+            if wanted.is_some_and(|message| !take(message)) {
+                return Ok(());
+            }
+        }
+        if page.len() < PAGE {
+            return Ok(());
+        }
+    }
+}
+
+fn is_wanted(message: &Message, filter: &Filter) -> bool {
     filter.author.is_none_or(|author| author == message.author)
 }
 
@@ -51,14 +76,14 @@ pub(super) fn message_at(
 }
 
 /// Walks the row keys of one type, or of all, newest first, a page at a time.
-pub(super) struct Keys {
+struct Keys {
     prefix: Vec<u8>,
     from: Bound<Vec<u8>>,
     to: Vec<u8>,
 }
 
 impl Keys {
-    pub fn new(tag: Option<[u8; 8]>, filter: &Filter) -> Self {
+    fn new(tag: Option<[u8; 8]>, filter: &Filter) -> Self {
         let prefix = tag.map(|tag| tag.to_vec()).unwrap_or_default();
         // Row keys are turned round: the latest time has the lowest key.
         let latest = filter
@@ -74,7 +99,7 @@ impl Keys {
         }
     }
 
-    pub fn next_page(&mut self, rows: &Snapshot) -> Result<Vec<RowKey>, ViewError> {
+    fn next_page(&mut self, rows: &Snapshot) -> Result<Vec<RowKey>, ViewError> {
         let table = if self.prefix.is_empty() {
             MESSAGES
         } else {

@@ -1,14 +1,15 @@
 //! `Space`: what a member holds: feeds, drive, log, members.
 //!
 //! Here: the verbs. `open` puts the parts together, `own` are the feeds we write, `name` the rules
-//! for names, `pin` what an invite promised, `arrival` the waiting for it, `tend`
-//! what the shelf does for it. Not its job: which spaces there are (`shelf`).
+//! for names, `pin` what an invite promised, `arrival` the waiting for it, `query` questions to
+//! the messages, `tend` what the shelf does for it. Not its job: which spaces there are (`shelf`).
 
 mod arrival;
 mod name;
 mod open;
 mod own;
 mod pin;
+mod query;
 mod tend;
 
 pub(crate) use name::{NameBook, clean_name};

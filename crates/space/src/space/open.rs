@@ -18,7 +18,7 @@ use cobox_view::kv::Database;
 use tokio::sync::broadcast;
 
 use super::own::{Own, Writer};
-use super::{NameBook, Space, lock};
+use super::{NameBook, Space, clean_name, lock};
 use crate::error::SpaceError;
 use crate::home::{Device, SpaceEntry};
 use crate::log::{self, Log, LogView, Logged};
@@ -200,6 +200,7 @@ impl Hands {
             read_key: read_key(grant),
             identity: Arc::clone(&ground.identity),
             own: own_log,
+            usable_name: |name| clean_name(name).ok(),
         });
         Ok(Self {
             drive: Arc::new(drive),

@@ -55,7 +55,7 @@ struct Target {
     pause: Duration,
     failures: u32,
     kept: bool,
-    /// Being dialled, or connected.
+    /// Being dialled, or connected; a connected one that is not busy is found to be so when it is due.
     busy: bool,
     /// Of the newest dial.
     needless: CancellationToken,
@@ -87,12 +87,15 @@ impl Dialler {
             busy: false,
             needless: CancellationToken::new(),
         });
-        let news = target.addresses.insert(address)
-            || hint
-                .addresses
-                .iter()
-                .any(|at| !target.hint.addresses.contains(at));
+        let known = &target.hint.addresses;
+        let moved = hint.addresses.iter().any(|at| !known.contains(at));
+        let news = target.addresses.insert(address) || moved;
         target.hint.prefer(&hint.addresses);
+        if moved && source != Source::Hearsay {
+            // It was started anew elsewhere: a dial to where it was would only time out, and hold up the right one.
+            target.needless.cancel();
+            target.busy = false;
+        }
         target.kept |= source == Source::Known;
         let hurried = target.tried.is_some_and(|tried| now < tried + HURRY);
         if source != Source::Hearsay && !hurried || news {
@@ -267,6 +270,36 @@ mod tests {
             dialler.connected(&hint(1).device, ours_counts, now + age);
             assert_eq!(dials[0].needless.is_cancelled(), given_up);
         }
+    }
+
+    #[test]
+    fn a_device_that_was_started_anew_is_dialled_there_at_once() {
+        for (source, redialled) in [(Source::Beacon, 1), (Source::Hearsay, 0)] {
+            let (dialler, now) = (Dialler::default(), Instant::now());
+            dialler.introduce(HERE, hint(1), Source::Known, now);
+            let old = dialler.take_due(now, |_| true, |_| false);
+            let mut anew = hint(1);
+            anew.addresses = vec![([127, 0, 0, 1], 7001).into()];
+            dialler.introduce(HERE, anew.clone(), source, now);
+            let new = dialler.take_due(now, |_| true, |_| false);
+            assert_eq!(new.len(), redialled);
+            assert_eq!(old[0].needless.is_cancelled(), redialled == 1);
+            dialler.introduce(HERE, anew, source, now);
+            assert_eq!(due(&dialler, now), 0, "told again: nothing new");
+        }
+    }
+
+    #[test]
+    fn a_connected_device_with_a_new_address_is_not_dialled() {
+        let (dialler, now) = (Dialler::default(), Instant::now());
+        dialler.introduce(HERE, hint(1), Source::Known, now);
+        due(&dialler, now);
+        dialler.connected(&hint(1).device, true, now);
+        let mut more = hint(1);
+        more.addresses.push(([127, 0, 0, 1], 7001).into());
+        dialler.introduce(HERE, more, Source::Beacon, now);
+        assert!(dialler.take_due(now, |_| true, |_| true).is_empty());
+        assert_eq!(due(&dialler, now), 0, "busy again");
     }
 
     #[test]

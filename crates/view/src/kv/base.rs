@@ -61,6 +61,7 @@ impl BaseRows {
         table: Table,
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
+        way: Way,
     ) -> Result<BaseIter<'_>, ViewError> {
         let rows = if is_empty_range(from, to) {
             None
@@ -71,14 +72,23 @@ impl BaseRows {
         Ok(BaseIter {
             range: range.map_err(table_error)?,
             opener: Some((table, &self.sealing)),
+            way,
         })
     }
 }
 
-/// Committed rows in key order; values stay sealed until they are asked for.
+/// In which order keys are walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Up,
+    Down,
+}
+
+/// Committed rows in the order of their keys, or the opposite one; values stay sealed until they are asked for.
 pub(super) struct BaseIter<'a> {
     range: Option<redb::Range<'static, &'static [u8], &'static [u8]>>,
     opener: Option<(Table, &'a Sealing)>,
+    way: Way,
 }
 
 /// A value as it lies in the file.
@@ -93,6 +103,7 @@ impl BaseIter<'_> {
         Self {
             range: None,
             opener: None,
+            way: Way::Up,
         }
     }
 }
@@ -102,7 +113,11 @@ impl<'a> Iterator for BaseIter<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (table, sealing) = self.opener?;
-        let row = self.range.as_mut()?.next()?;
+        let range = self.range.as_mut()?;
+        let row = match self.way {
+            Way::Up => range.next()?,
+            Way::Down => range.next_back()?,
+        };
         Some(row.map_err(table_error).map(|(key, value)| {
             (
                 key.value().to_vec(),
@@ -116,10 +131,11 @@ impl<'a> Iterator for BaseIter<'a> {
     }
 }
 
-/// Committed rows with the changes laid over them, in key order.
+/// Committed rows with the changes laid over them, both walked the same way.
 pub(super) fn merge<'r, 'c>(
     base: BaseIter<'r>,
     changed: impl Iterator<Item = (&'c Vec<u8>, &'c Option<Vec<u8>>)>,
+    way: Way,
     limit: usize,
 ) -> Result<Vec<Row>, ViewError> {
     let (mut base, mut changed) = (base.peekable(), changed.peekable());
@@ -127,7 +143,10 @@ pub(super) fn merge<'r, 'c>(
     while rows.len() < limit {
         let order = match (base.peek(), changed.peek()) {
             (None, None) => break,
-            (Some(Ok((key, _))), Some((changed, _))) => key.cmp(changed),
+            (Some(Ok((key, _))), Some((changed, _))) => match way {
+                Way::Up => key.cmp(changed),
+                Way::Down => key.cmp(changed).reverse(),
+            },
             (Some(_), _) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
         };

@@ -1,6 +1,6 @@
 //! One file of tables per space: pictures to read from, one transaction at a time to write with.
 
-use super::base::{BaseIter, BaseRows, merge};
+use super::base::{BaseIter, BaseRows, Way, merge};
 use super::engine::{self, definition, guarded, table_error};
 use super::sealing::Sealing;
 use super::{ReadRows, Row, Rows, Table, ViewError, is_empty_range};
@@ -208,7 +208,33 @@ impl ReadRows for Snapshot {
         to: Bound<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Row>, ViewError> {
-        guarded(|| merge(self.rows.iter(table, from, to)?, std::iter::empty(), limit))
+        self.walk(table, from, to, Way::Up, limit)
+    }
+
+    fn range_back(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, ViewError> {
+        self.walk(table, from, to, Way::Down, limit)
+    }
+}
+
+impl Snapshot {
+    fn walk(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        way: Way,
+        limit: usize,
+    ) -> Result<Vec<Row>, ViewError> {
+        guarded(|| {
+            let base = self.rows.iter(table, from, to, way)?;
+            merge(base, std::iter::empty(), way, limit)
+        })
     }
 }
 
@@ -263,6 +289,34 @@ impl Transaction {
                 rows: BTreeMap::new(),
             },
         );
+    }
+
+    fn walk(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        way: Way,
+        limit: usize,
+    ) -> Result<Vec<Row>, ViewError> {
+        if is_empty_range(from, to) {
+            return Ok(Vec::new());
+        }
+        let changes = self.changes.get(&table);
+        let cleared = changes.is_some_and(|changes| changes.cleared);
+        let changed = changes.map(|changes| changes.rows.range::<[u8], _>((from, to)));
+        let changed = changed.into_iter().flatten();
+        guarded(|| {
+            let base = if cleared {
+                BaseIter::nothing()
+            } else {
+                self.base.iter(table, from, to, way)?
+            };
+            match way {
+                Way::Up => merge(base, changed, way, limit),
+                Way::Down => merge(base, changed.rev(), way, limit),
+            }
+        })
     }
 
     fn change(&mut self, table: Table, key: &[u8], value: Option<Vec<u8>>) {
@@ -320,21 +374,17 @@ impl ReadRows for Transaction {
         to: Bound<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Row>, ViewError> {
-        if is_empty_range(from, to) {
-            return Ok(Vec::new());
-        }
-        let changes = self.changes.get(&table);
-        let cleared = changes.is_some_and(|changes| changes.cleared);
-        let changed = changes.map(|changes| changes.rows.range::<[u8], _>((from, to)));
-        let changed = changed.into_iter().flatten();
-        guarded(|| {
-            let base = if cleared {
-                BaseIter::nothing()
-            } else {
-                self.base.iter(table, from, to)?
-            };
-            merge(base, changed, limit)
-        })
+        self.walk(table, from, to, Way::Up, limit)
+    }
+
+    fn range_back(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, ViewError> {
+        self.walk(table, from, to, Way::Down, limit)
     }
 }
 

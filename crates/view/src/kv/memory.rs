@@ -26,18 +26,40 @@ impl ReadRows for MemoryRows {
         to: Bound<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Row>, ViewError> {
-        let Some(rows) = self.tables.get(&table) else {
-            return Ok(Vec::new());
-        };
-        if is_empty_range(from, to) {
-            return Ok(Vec::new());
-        }
-        Ok(rows
-            .range::<[u8], _>((from, to))
-            .take(limit)
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect())
+        let rows = self.between(table, from, to).take(limit);
+        Ok(rows.map(copied).collect())
     }
+
+    fn range_back(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, ViewError> {
+        let rows = self.between(table, from, to).rev().take(limit);
+        Ok(rows.map(copied).collect())
+    }
+}
+
+impl MemoryRows {
+    fn between(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+    ) -> impl DoubleEndedIterator<Item = (&Vec<u8>, &Vec<u8>)> {
+        let rows = self
+            .tables
+            .get(&table)
+            .filter(|_| !is_empty_range(from, to));
+        let rows = rows.map(|rows| rows.range::<[u8], _>((from, to)));
+        rows.into_iter().flatten()
+    }
+}
+
+fn copied((key, value): (&Vec<u8>, &Vec<u8>)) -> Row {
+    (key.clone(), value.clone())
 }
 
 impl Rows for MemoryRows {

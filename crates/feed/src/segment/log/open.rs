@@ -153,6 +153,7 @@ impl Log {
         self.current = (last && !finished).then_some(Current {
             header,
             end: end.offset,
+            forgotten: 0,
         });
         Ok(())
     }
