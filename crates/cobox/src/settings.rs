@@ -218,16 +218,20 @@ fn yaml(key: &Key, value: &str) -> String {
     }
 }
 
-/// What is wrong, in one line without the place, which is named otherwise.
+/// What is wrong, in one line without the place, which is named otherwise, and in words of ours.
 fn plain(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
     let first = text.lines().next().unwrap_or_default();
-    first
-        .split(" at line ")
-        .next()
-        .unwrap_or_default()
-        .trim_start_matches("error: ")
-        .into()
+    let first = first.split(" at line ").next().unwrap_or_default();
+    let first = first.trim_start_matches("error: ");
+    match first {
+        "invalid u16" => "a number from 0 to 65535 is wanted".into(),
+        "invalid bool" => "true or false is wanted".into(),
+        "invalid socket address syntax" => {
+            "an address with a port is wanted, as in 127.0.0.1:4711".into()
+        }
+        other => other.split(", set ").next().unwrap_or_default().into(),
+    }
 }
 
 #[cfg(test)]
@@ -295,7 +299,7 @@ mod tests {
             ("port: 1\nport: 2\n", 2),
             ("port: 70000\n", 1),
             ("lan: true\nlisten: here\n", 2),
-            ("port: [\n", 2),
+            ("port: [\n", 1),
         ] {
             std::fs::write(&path, text).unwrap();
             let error = Settings::load(&home).unwrap_err();

@@ -242,7 +242,7 @@ fn other_machines_get_in_over_tls_only() {
     let up = |more: &[&str]| {
         node.run(
             &[
-                &["up", "--port", "0", "--no-lan", "--bind", "127.0.0.1:0"],
+                &["up", "--port", "0", "--no-lan", "--bind", "127.0.0.1:0"][..],
                 more,
             ]
             .concat(),

@@ -6,6 +6,7 @@ use common::node::url_bytes;
 use common::random::Random;
 use common::{Node, until};
 use serde_json::{Value, json};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -88,7 +89,7 @@ fn an_import_that_is_stopped_leaves_whole_files_and_ends() {
     let here = node.space("box")["files"].as_u64().unwrap();
     assert!(here < FILES as u64, "it was stopped in the middle");
     let out = node.scratch("out");
-    node.ok(&["export".as_ref(), "box".as_ref(), out.as_os_str()]);
+    node.ok(&[OsStr::new("export"), OsStr::new("box"), out.as_os_str()]);
     assert_eq!(whole(&out.join("much"), &folder) as u64, here);
     assert_eq!(
         node.space("box")["files"].as_u64().unwrap(),
@@ -116,9 +117,9 @@ fn an_export_that_is_stopped_leaves_no_half_file() {
     node.json(&["space", "create", "box"]);
     let folder = tree(&node);
     let import = node.json(&[
-        "import".as_ref(),
-        "--detach".as_ref(),
-        "box".as_ref(),
+        OsStr::new("import"),
+        OsStr::new("--detach"),
+        OsStr::new("box"),
         folder.as_os_str(),
     ]);
     assert_eq!(

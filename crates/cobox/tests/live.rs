@@ -153,7 +153,7 @@ fn the_originals_page_sees_who_comes_and_goes() {
     bob.stop();
     let gone = loop {
         let event = wait_for(|| socket.next_message(), "peer/connection");
-        if event["peerId"] == bob.public_key() {
+        if event["peerId"] == bob.public_key() && event["online"] == false {
             break event;
         }
     };

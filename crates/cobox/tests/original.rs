@@ -106,13 +106,6 @@ fn the_page_can_be_used_as_it_was() {
         (&joined["address"], &joined["name"]),
         (&space["address"], &space["name"])
     );
-    let hint = json!({ "address": address, "peers": [alice.hint()] });
-    let (status, known) = bob.call("POST", "/replicas", Some(&hint));
-    assert_eq!(
-        (status, known["errors"][0]["code"].as_str()),
-        (409, Some("already_here"))
-    );
-
     let members = until("they know each other", || {
         match a.get(&format!("/spaces/{address}/peers")) {
             all if all.as_object().unwrap().len() == 2 => Ok(all),

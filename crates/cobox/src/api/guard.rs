@@ -2,7 +2,7 @@
 
 use crate::api::door::Door;
 use crate::api::error::ApiError;
-use crate::api::{Api, MAX_JSON};
+use crate::api::{Api, MAX_JSON, no_such_call};
 use crate::mounts::WEB_ROOT;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -68,14 +68,15 @@ pub async fn check(
     next: Next,
 ) -> Response {
     // A WebDAV client cannot send the token: its path has a secret of its own, see `mounts`.
-    let is_web = door.is_local() && request.uri().path().starts_with(WEB_ROOT);
+    let is_web = request.uri().path().starts_with(WEB_ROOT);
     let headers = request.headers();
     let checked = is_from_here(&door, headers).and_then(|()| match is_web {
         true => no_page(headers),
         false => no_foreign_page(&door, headers),
     });
     let checked = checked.and_then(|()| match is_web {
-        true => Ok(false),
+        true if door.is_local() => Ok(false),
+        true => Err(no_such_call()), // a share is for this machine
         false => may_call(&api, &request),
     });
     let mut response = match checked {

@@ -44,6 +44,10 @@ use axum::http::request::Parts;
 use axum::routing::any;
 use axum::{Extension, Json, Router, middleware};
 use cobox_space::shelf::Shelf;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
@@ -131,13 +135,13 @@ pub struct Body<T>(pub T);
 
 impl<S: Send + Sync, T> FromRequest<S> for Body<T>
 where
-    Json<T>: FromRequest<S, Rejection = JsonRejection>,
+    Json<Object<T>>: FromRequest<S, Rejection = JsonRejection>,
 {
     type Rejection = ApiError;
 
     async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, ApiError> {
-        match Json::<T>::from_request(request, state).await {
-            Ok(Json(value)) => Ok(Self(value)),
+        match Json::<Object<T>>::from_request(request, state).await {
+            Ok(Json(Object(value))) => Ok(Self(value)),
             Err(refused) => {
                 let code = if refused.status() == StatusCode::PAYLOAD_TOO_LARGE {
                     "too_large"
@@ -147,6 +151,29 @@ where
                 Err(ApiError::new(refused.status(), code, refused.body_text()))
             }
         }
+    }
+}
+
+/// A JSON object: a list would be taken for one whose fields have no names.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(Fields(PhantomData)).map(Self)
+    }
+}
+
+struct Fields<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+    type Value = T;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a JSON object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, fields: M) -> Result<T, M::Error> {
+        T::deserialize(MapAccessDeserializer::new(fields))
     }
 }
 

@@ -79,7 +79,8 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
         (status = 404, description = "there is no such space", body = ErrorsJson),
         (status = 409, description = "several spaces have this name", body = ErrorsJson),
         (status = 413, description = "the body is longer than 1 MiB", body = ErrorsJson),
-    )
+    ),
+    extensions(("x-codes" = json!(["bad_query", "query_too_large"])))
 )]
 pub async fn ask(
     State(api): State<Arc<Api>>,
@@ -123,7 +124,8 @@ pub async fn ask(
         (status = 404, description = "there is no such space", body = ErrorsJson),
         (status = 409, description = "several spaces have this name", body = ErrorsJson),
         (status = 413, description = "the body is longer than 1 MiB", body = ErrorsJson),
-    )
+    ),
+    extensions(("x-codes" = json!(["bad_query", "query_too_large"])))
 )]
 pub async fn follow(
     State(api): State<Arc<Api>>,
@@ -145,7 +147,8 @@ pub async fn follow(
         (status = 404, description = "there is no such space", body = ErrorsJson),
         (status = 409, description = "several spaces have this name", body = ErrorsJson),
         (status = 413, description = "the body is longer than 1 MiB", body = ErrorsJson),
-    )
+    ),
+    extensions(("x-codes" = json!(["bad_query", "query_too_large"])))
 )]
 pub async fn follow_by_url(
     State(api): State<Arc<Api>>,

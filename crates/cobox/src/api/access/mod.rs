@@ -88,6 +88,8 @@ impl Access {
         let of = self.clone();
         blocking(move || of.password.set(&password).map_err(file_failed)).await?;
         self.sessions().close_all();
+        // What was guessed at is no more.
+        self.throttle.lock().await.right();
         Ok(())
     }
 

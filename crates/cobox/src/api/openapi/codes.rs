@@ -146,6 +146,12 @@ pub const SINGLE: &[Row] = &[
     ),
     (409, "stopped", "it was stopped; what is committed stays"),
     (426, "no_socket", "this was no call for a web socket"),
+    (
+        400,
+        "bad_query",
+        "the query is not understood; msg says where",
+    ),
+    (400, "query_too_large", "the query asks for too much"),
     (400, "bad_password", "a password is too short or too long"),
     (401, "wrong_password", "that is not the password"),
     (409, "has_password", "a password is set already"),
