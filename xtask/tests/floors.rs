@@ -27,7 +27,7 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "space",
         &[
-            "lib", "shelf", "space", "replica", "members", "log", "home", "error",
+            "lib", "hub", "shelf", "admin", "space", "replica", "members", "log", "home", "error",
         ],
     ),
     (
@@ -67,6 +67,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "access",
             "signed",
             "identity",
+            "pake",
             "cipher",
             "sodium",
             "secret",

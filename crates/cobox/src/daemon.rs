@@ -1,10 +1,11 @@
-//! `cobox up`: opens the house, serves the API, shuts everything down in order. It only wires.
+//! `cobox up` and `cobox hub`: opens the house, serves the API, shuts everything down in order. It only wires.
 
 use crate::api::{self, Api};
 use crate::config::{ConfigError, Home, Running};
 use crate::memory;
 use crate::mounts::Mounts;
 use axum::serve::ListenerExt;
+use cobox_space::hub::{Hub, HubOptions};
 use cobox_space::shelf::{Shelf, ShelfOptions, SpaceError};
 use std::future::IntoFuture;
 use std::io;
@@ -34,6 +35,11 @@ pub enum DaemonError {
         "the home folder {0} is in use by another running cobox; stop it first (cobox stop), or choose another --home"
     )]
     HomeInUse(String),
+    /// `up` on a hub's home.
+    #[error(
+        "this home folder is a device's: start it with cobox hub, or choose another --home (nothing was changed)"
+    )]
+    IsADevice,
     /// The home could not be opened.
     #[error(transparent)]
     Space(SpaceError),
@@ -45,23 +51,23 @@ pub enum DaemonError {
     Run(#[from] io::Error),
 }
 
-/// What `up` was asked for.
+/// What `up` or `hub` was asked for.
 #[derive(Clone, Debug)]
 pub struct UpOptions {
     /// port of the API; 0 = any free one
     pub port: u16,
     /// announce and listen on the LAN
     pub lan: bool,
+    /// UDP port of that; none = the usual one
+    pub lan_port: Option<u16>,
+    /// be a device
+    pub hub: Option<HubOptions>,
     /// where peers may connect; none = every interface, any port
     pub bind: Option<SocketAddr>,
 }
 
 /// Runs until stopped by a signal or a call. `ready` is told once, when everything answers.
-pub fn run(
-    home: &Home,
-    options: &UpOptions,
-    ready: impl FnOnce(&Shelf, u16),
-) -> Result<(), DaemonError> {
+pub fn run(home: &Home, options: &UpOptions, ready: impl FnOnce(&Api)) -> Result<(), DaemonError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -74,13 +80,21 @@ pub fn run(
 async fn serve(
     home: &Home,
     options: &UpOptions,
-    ready: impl FnOnce(&Shelf, u16),
+    ready: impl FnOnce(&Api),
 ) -> Result<(), DaemonError> {
     home.create()?;
     // The port first: a taken one is told before anything is opened.
     let listener = listen(options.port).await?;
     let port = listener.local_addr()?.port();
     let shelf = open_shelf(home, options).await?;
+    let hub = match start_hub(&shelf, options).await {
+        Ok(hub) => hub,
+        Err(error) => {
+            // What was opened is closed in order, whatever else is wrong.
+            let _ = shelf.close().await;
+            return Err(error);
+        }
+    };
     let mounts = Mounts::new(shelf.clone(), home.path().to_owned());
     let token = home.write_token()?;
     home.write_running(Running {
@@ -89,6 +103,7 @@ async fn serve(
     })?;
     let api = Arc::new(Api {
         shelf: shelf.clone(),
+        hub,
         mounts: mounts.clone(),
         home: home.path().display().to_string(),
         token,
@@ -97,8 +112,11 @@ async fn serve(
     });
     on_mounts(&mounts, Mounts::restore).await?;
     let tending = tokio::spawn(mounts.clone().tend());
-    ready(&shelf, port);
-    let served = serve_until_stopped(listener, api).await;
+    ready(&api);
+    let served = serve_until_stopped(listener, api.clone()).await;
+    if let Some(hub) = &api.hub {
+        hub.rest();
+    }
     tending.abort();
     // Before the shelf: what was written through mounts has yet to be committed.
     let unmounted = on_mounts(&mounts, Mounts::close).await;
@@ -128,6 +146,7 @@ async fn open_shelf(home: &Home, options: &UpOptions) -> Result<Shelf, DaemonErr
     use cobox_feed::store::StoreError;
     let mut shelf_options = ShelfOptions::default();
     shelf_options.lan = options.lan;
+    shelf_options.lan_port = options.lan_port;
     shelf_options.bind = options.bind;
     Shelf::open(home.path(), shelf_options)
         .await
@@ -137,6 +156,26 @@ async fn open_shelf(home: &Home, options: &UpOptions) -> Result<Shelf, DaemonErr
             }
             other => DaemonError::Space(other),
         })
+}
+
+/// A home is a person's or a device's.
+async fn start_hub(shelf: &Shelf, options: &UpOptions) -> Result<Option<Hub>, DaemonError> {
+    if let Some(hub) = &options.hub {
+        let started = Hub::start(shelf, hub.clone()).await;
+        return started.map(Some).map_err(DaemonError::Space);
+    }
+    let looking = shelf.clone();
+    let devices = tokio::task::spawn_blocking(move || looking.devices()).await;
+    let devices = devices.map_err(|failed| DaemonError::Run(io::Error::other(failed)))?;
+    let me = shelf.public_key();
+    match devices
+        .map_err(DaemonError::Space)?
+        .iter()
+        .any(|d| d.identity() == me)
+    {
+        true => Err(DaemonError::IsADevice),
+        false => Ok(None),
+    }
 }
 
 async fn serve_until_stopped(listener: TcpListener, api: Arc<Api>) -> Result<(), DaemonError> {

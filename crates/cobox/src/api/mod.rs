@@ -3,6 +3,7 @@
 //! Not its job: deciding anything, or knowing how bytes are kept.
 
 pub mod bytes_in_url;
+pub mod devices;
 mod error;
 mod events;
 mod files;
@@ -26,6 +27,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::routing::{any, delete, get, patch, post};
 use axum::{Json, Router, middleware};
+use cobox_space::hub::Hub;
 use cobox_space::shelf::Shelf;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -37,6 +39,8 @@ const MAX_JSON: usize = 1 << 20;
 pub struct Api {
     /// the open home
     pub shelf: Shelf,
+    /// the device that runs here, if this is one: then there are only a few calls
+    pub hub: Option<Hub>,
     /// what is mounted of it
     pub mounts: Arc<Mounts>,
     /// shown in status
@@ -51,6 +55,39 @@ pub struct Api {
 
 /// All routes, guarded.
 pub fn router(api: Arc<Api>) -> Router {
+    let routes = match api.hub {
+        Some(_) => hub_routes(),
+        None => people_routes(),
+    };
+    Router::new()
+        .nest("/api", routes)
+        .route(&format!("{WEB_ROOT}{{*path}}"), any(web::handle))
+        .fallback(async || no_such_call())
+        .method_not_allowed_fallback(async || {
+            ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "wrong_method",
+                "this call does not exist with this method",
+            )
+        })
+        .layer(middleware::from_fn_with_state(api.clone(), guard::check))
+        .with_state(api)
+}
+
+/// A device has no spaces, files or people of its own; what it does is commanded through its admin space.
+fn hub_routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/system", get(spaces::system))
+        .route("/status", get(spaces::status))
+        .route("/stop", post(stop))
+        .route("/identities/current", get(spaces::identity))
+        .route("/events", get(events::all))
+        .route("/replicas", get(spaces::replicas))
+        .merge(Router::from(devices::hub_routes()))
+        .layer(DefaultBodyLimit::max(MAX_JSON))
+}
+
+fn people_routes() -> Router<Arc<Api>> {
     let routes = Router::new()
         .route("/system", get(spaces::system))
         .route("/status", get(spaces::status))
@@ -85,6 +122,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/spaces/{space}/put", post(local::put))
         .route("/spaces/{space}/import", post(jobs::import))
         .route("/spaces/{space}/export", post(jobs::export))
+        .merge(Router::from(devices::routes()))
         .layer(DefaultBodyLimit::max(MAX_JSON));
     // Uploads are streamed, so their length is bounded by the disk, not by memory.
     let streams = Router::new()
@@ -93,19 +131,7 @@ pub fn router(api: Arc<Api>) -> Router {
             get(files::read).put(files::write).delete(files::remove),
         )
         .layer(DefaultBodyLimit::disable());
-    Router::new()
-        .nest("/api", routes.merge(streams))
-        .route(&format!("{WEB_ROOT}{{*path}}"), any(web::handle))
-        .fallback(async || no_such_call())
-        .method_not_allowed_fallback(async || {
-            ApiError::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "wrong_method",
-                "this call does not exist with this method",
-            )
-        })
-        .layer(middleware::from_fn_with_state(api.clone(), guard::check))
-        .with_state(api)
+    routes.merge(streams)
 }
 
 fn no_such_call() -> ApiError {

@@ -26,7 +26,7 @@ pub async fn status(State(api): State<Arc<Api>>) -> Answer<StatusJson> {
     let status = blocking(move || {
         let shelf = &api.shelf;
         let spaces = shelf
-            .spaces()
+            .people_spaces()?
             .iter()
             .map(|s| shapes::space(&api, s))
             .collect::<Result<_, _>>()?;
@@ -75,7 +75,7 @@ fn current(shelf: &Shelf) -> IdentityJson {
 /// `GET /api/spaces`
 pub async fn list(State(api): State<Arc<Api>>) -> Answer<Vec<SpaceJson>> {
     let spaces = blocking(move || {
-        let spaces = api.shelf.spaces();
+        let spaces = api.shelf.people_spaces()?;
         spaces
             .iter()
             .map(|space| shapes::space(&api, space))

@@ -1,7 +1,9 @@
 //! The command line: reads words, calls the API, prints for people or (`--json`) for programs.
 
 mod args;
+mod devices;
 mod files;
+mod hub;
 mod mounts;
 mod output;
 mod people;
@@ -63,9 +65,13 @@ fn command(cli: Cli, output: &Output) -> Result<Done, CliError> {
     if let Command::Up(options) = cli.command {
         return up::up(&home, &options, cli.verbose, output);
     }
+    if let Command::Hub(options) = cli.command {
+        return hub::hub(&home, &options, cli.verbose, output);
+    }
     let client = Client::connect(&home)?;
     match cli.command {
-        Command::Up(_) => unreachable!("handled above"),
+        Command::Up(_) | Command::Hub(_) => unreachable!("handled above"),
+        Command::Device(command) => devices::device(&client, command, output),
         Command::Status => people::status(&client, output),
         Command::Stop => up::stop(&client, &home, output),
         Command::Name { name } => people::name(&client, name, output),

@@ -20,9 +20,12 @@ pub fn up(home: &Home, options: &Up, verbose: u8, output: &Output) -> Result<Don
     let options = UpOptions {
         port: options.port,
         lan: !options.no_lan,
+        lan_port: options.lan_port,
+        hub: None,
         bind: options.bind,
     };
-    daemon::run(home, &options, |shelf, port| {
+    daemon::run(home, &options, |api| {
+        let (shelf, port) = (&api.shelf, api.port);
         let name = shelf.name().unwrap_or_default();
         let key = shelf.public_key().to_string();
         let ready = json!({
@@ -37,7 +40,7 @@ pub fn up(home: &Home, options: &Up, verbose: u8, output: &Output) -> Result<Don
     Ok(Done::Fully)
 }
 
-fn log_to_stderr(verbose: u8) {
+pub(super) fn log_to_stderr(verbose: u8) {
     let level = match verbose {
         // Its socket calls an end that does not wait for unreachable peers an error.
         0 => "warn,iroh=error,iroh::socket=off,noq=error",
