@@ -53,7 +53,7 @@ fn claimed_at_home_and_commanded_from_another_network() {
     let address = created["address"].as_str().unwrap().to_owned();
     ann.bytes(&["put", "garden:notes.txt"], b"sow in march");
     // What she did at home is known to the hub before she leaves.
-    tell(&ann, &["status", "attic"]);
+    tell(&ann, &["hide", "attic"]);
     ann.stop();
 
     ann.move_to(&networks.host("far"));
