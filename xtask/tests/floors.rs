@@ -28,7 +28,7 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "space",
         &[
-            "lib", "shelf", "space", "replica", "members", "log", "home", "error",
+            "lib", "hub", "shelf", "admin", "space", "replica", "members", "log", "home", "error",
         ],
     ),
     (
@@ -71,6 +71,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "access",
             "signed",
             "identity",
+            "pake",
             "cipher",
             "sodium",
             "secret",

@@ -3,11 +3,13 @@
 //!
 //! Not its job: files (drive), connections (swarm), words for people (the program).
 //!
-//! Order of the modules, top first; each imports only from those below it: `shelf`, `space`,
+//! Order of the modules, top first; each imports only from those below it: `hub`, `shelf`, `admin`, `space`,
 //! `replica`, `members`, `log`, `home`, `error`. Every byte written here is in `docs/format.md`.
 
+pub mod admin;
 pub mod error;
 mod home;
+pub mod hub;
 pub mod log;
 pub mod members;
 pub mod replica;

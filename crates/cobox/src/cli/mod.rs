@@ -2,7 +2,9 @@
 
 mod args;
 mod config;
+mod devices;
 mod files;
+mod hub;
 mod jobs;
 mod mounts;
 mod output;
@@ -72,6 +74,7 @@ fn command(cli: Cli, output: &Output) -> Result<Done, CliError> {
     let home = Home::resolve(cli.home)?;
     match cli.command {
         Command::Up(options) => up::up(&home, options, cli.verbose, output),
+        Command::Hub(options) => hub::hub(&home, &options, cli.verbose, output),
         Command::Config(command) => config::config(&home, command, output),
         command => running(&home, command, output),
     }
@@ -81,9 +84,10 @@ fn command(cli: Cli, output: &Output) -> Result<Done, CliError> {
 fn running(home: &Home, command: Command, output: &Output) -> Result<Done, CliError> {
     let client = Client::connect(home)?;
     match command {
-        Command::Up(_) | Command::Config(_) | Command::Completions { .. } => {
+        Command::Up(_) | Command::Hub(_) | Command::Config(_) | Command::Completions { .. } => {
             unreachable!("handled by the caller")
         }
+        Command::Device(command) => devices::device(&client, command, output),
         Command::Jobs { what } => jobs::jobs(&client, what, output),
         Command::Password => password::password(&client, output),
         Command::Status => people::status(&client, output),
