@@ -28,7 +28,8 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "space",
         &[
-            "lib", "shelf", "space", "replica", "members", "health", "log", "home", "error",
+            "lib", "hub", "shelf", "admin", "space", "replica", "members", "health", "log", "home",
+            "error",
         ],
     ),
     (
@@ -71,6 +72,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "access",
             "signed",
             "identity",
+            "pake",
             "cipher",
             "sodium",
             "secret",

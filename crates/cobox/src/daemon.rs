@@ -1,4 +1,4 @@
-//! `cobox up`: opens the house, serves the API, shuts everything down in order. It only wires.
+//! `cobox up` and `cobox hub`: opens the house, serves the API, shuts everything down in order. It only wires.
 
 use crate::api::{Access, Api};
 use crate::config::{ConfigError, Home, Running};
@@ -6,6 +6,7 @@ use crate::doors::{DoorError, Doors, Wanted};
 use crate::logs::Logs;
 use crate::memory;
 use crate::mounts::Mounts;
+use cobox_space::hub::{Hub, HubOptions};
 use cobox_space::shelf::{Shelf, ShelfOptions, SpaceError};
 use std::io;
 use std::net::SocketAddr;
@@ -28,6 +29,11 @@ pub enum DaemonError {
         "the home folder {0} is in use by another running cobox; stop it first (cobox stop), or choose another --home"
     )]
     HomeInUse(String),
+    /// `up` on a hub's home.
+    #[error(
+        "this home folder is a device's: start it with cobox hub, or choose another --home (nothing was changed)"
+    )]
+    IsADevice,
     /// The home could not be opened.
     #[error(transparent)]
     Space(SpaceError),
@@ -39,13 +45,17 @@ pub enum DaemonError {
     Run(#[from] io::Error),
 }
 
-/// What `up` was asked for.
+/// What `up` or `hub` was asked for.
 #[derive(Clone)]
 pub struct UpOptions {
     /// where the API answers
     pub doors: Wanted,
     /// announce and listen on the LAN
     pub lan: bool,
+    /// UDP port of that; none = the usual one
+    pub lan_port: Option<u16>,
+    /// be a device
+    pub hub: Option<HubOptions>,
     /// where peers may connect; none = every interface, any port
     pub bind: Option<SocketAddr>,
     /// where the last lines of the log are
@@ -65,7 +75,7 @@ pub struct Ready {
 pub fn run(
     home: &Home,
     options: &UpOptions,
-    ready: impl FnOnce(&Shelf, &Ready),
+    ready: impl FnOnce(&Api, &Ready),
 ) -> Result<(), DaemonError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -79,7 +89,7 @@ pub fn run(
 async fn serve(
     home: &Home,
     options: &UpOptions,
-    ready: impl FnOnce(&Shelf, &Ready),
+    ready: impl FnOnce(&Api, &Ready),
 ) -> Result<(), DaemonError> {
     home.create()?;
     // The port first: a taken one is told before anything is opened.
@@ -90,6 +100,14 @@ async fn serve(
         others: doors.others(),
     };
     let shelf = open_shelf(home, options).await?;
+    let hub = match start_hub(&shelf, options).await {
+        Ok(hub) => hub,
+        Err(error) => {
+            // What was opened is closed in order, whatever else is wrong.
+            let _ = shelf.close().await;
+            return Err(error);
+        }
+    };
     let mounts = Mounts::new(shelf.clone(), home.path().to_owned());
     let token = home.write_token()?;
     home.write_running(Running {
@@ -98,6 +116,7 @@ async fn serve(
     })?;
     let api = Arc::new(Api {
         shelf: shelf.clone(),
+        hub,
         mounts: mounts.clone(),
         access: Arc::new(Access::of(home.path())),
         jobs: Arc::default(),
@@ -109,8 +128,11 @@ async fn serve(
     });
     on_mounts(&mounts, Mounts::restore).await?;
     let tending = tokio::spawn(mounts.clone().tend());
-    ready(&shelf, &open);
+    ready(&api, &open);
     let served = serve_until_stopped(doors, &api).await;
+    if let Some(hub) = &api.hub {
+        hub.rest();
+    }
     api.jobs.close(GRACE).await;
     tending.abort();
     // Before the shelf: what was written through mounts has yet to be committed.
@@ -133,6 +155,7 @@ async fn open_shelf(home: &Home, options: &UpOptions) -> Result<Shelf, DaemonErr
     use cobox_feed::store::StoreError;
     let mut shelf_options = ShelfOptions::default();
     shelf_options.lan = options.lan;
+    shelf_options.lan_port = options.lan_port;
     shelf_options.bind = options.bind;
     Shelf::open(home.path(), shelf_options)
         .await
@@ -142,6 +165,26 @@ async fn open_shelf(home: &Home, options: &UpOptions) -> Result<Shelf, DaemonErr
             }
             other => DaemonError::Space(other),
         })
+}
+
+/// A home is a person's or a device's.
+async fn start_hub(shelf: &Shelf, options: &UpOptions) -> Result<Option<Hub>, DaemonError> {
+    if let Some(hub) = &options.hub {
+        let started = Hub::start(shelf, hub.clone()).await;
+        return started.map(Some).map_err(DaemonError::Space);
+    }
+    let looking = shelf.clone();
+    let devices = tokio::task::spawn_blocking(move || looking.devices()).await;
+    let devices = devices.map_err(|failed| DaemonError::Run(io::Error::other(failed)))?;
+    let me = shelf.public_key();
+    match devices
+        .map_err(DaemonError::Space)?
+        .iter()
+        .any(|d| d.identity() == me)
+    {
+        true => Err(DaemonError::IsADevice),
+        false => Ok(None),
+    }
 }
 
 async fn serve_until_stopped(doors: Doors, api: &Arc<Api>) -> Result<(), DaemonError> {

@@ -3,6 +3,7 @@
 mod common;
 
 use cobox_feed::store::{Options, Store};
+use common::lan::{self, Lan};
 use common::random::Random;
 use common::search::Needles;
 use common::wire::Wire;
@@ -137,6 +138,42 @@ fn neither_disk_nor_wire_of_a_replicator_tells_anything() {
 
 /// Sizes of stored blocks by kind of feed, each with how many there are.
 type Sizes = BTreeMap<u8, BTreeMap<usize, usize>>;
+
+/// An admin who is no member has a hub replicate a member's space.
+#[test]
+fn a_hub_under_administration_knows_addresses_and_given_names_and_nothing_else() {
+    let lan = Lan::new();
+    let mut hub = lan.hub(&[]);
+    let (ann, member) = (lan.person("Ann"), Node::named(MEMBER));
+    lan::set_up(&ann, &hub, "attic");
+    let source = member.scratch("source");
+    let mut needles = known_tree(&source);
+    forbid_people(&mut needles, &member);
+    let address = create(&member);
+    let words = ["import", SPACE].map(PathBuf::from);
+    member.json(&[&words[..], &[source]].concat());
+    let given = ["--name", "somebody's pictures", "--peer", &member.hint()];
+    lan::tell(
+        &ann,
+        &[&["replicate", "attic", &address], &given[..]].concat(),
+    );
+    let told = lan::wait_for_copy(&ann, "attic", &address);
+    wait_for_copy(&member, &hub);
+    assert_eq!(told["replicates"][0]["name"], "somebody's pictures");
+    assert_eq!(hub.json(&["replicas"])[0]["name"], "somebody's pictures");
+    assert_eq!(hub.json(&["status"])["spaces"], Value::Array(Vec::new()));
+    hub.stop();
+    let (on_disk, looked) = needles.found_below(hub.home());
+    assert!(
+        looked > 5 << 20,
+        "the content is on this disk: {looked} bytes"
+    );
+    assert!(on_disk.is_empty(), "the hub's disk tells: {on_disk:?}");
+    // With its own identity it opens its own things; none of the member's is among them.
+    let log = ann.json(&["device", "log", "attic"]).to_string();
+    let told = [log, told.to_string()].concat();
+    assert!(needles.found_in(told.as_bytes()).is_empty(), "{told}");
+}
 
 /// What a curious replicator can count on its own disk.
 fn sizes_on_disk(home: &Path) -> Sizes {

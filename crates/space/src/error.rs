@@ -53,6 +53,22 @@ pub enum SpaceError {
     /// A message that its type does not allow.
     #[error("this is not a valid message: {0}")]
     BadMessage(&'static str),
+    /// Commands of others are refused by the device; better said at once.
+    #[error(
+        "you are not an admin of the device {0:?}: ask one of its admins to add your public key"
+    )]
+    NotAnAdmin(String),
+    /// A device is claimed or commanded in another way than a space.
+    #[error("there is no device called {0:?} here; see: cobox device list")]
+    NoDevice(String),
+    /// A home is a person's or a device's.
+    #[error(
+        "this home folder is not a device's: it has {0}; give the hub a home of its own with --home DIR (nothing was changed)"
+    )]
+    NotADevice(&'static str),
+    /// Claiming a device.
+    #[error(transparent)]
+    Claim(#[from] crate::error::ClaimError),
     /// A query that is not understood, or asks for too much.
     #[error(transparent)]
     Query(#[from] cobox_view::query::QueryError),
@@ -93,4 +109,48 @@ pub enum SpaceError {
     /// A task of this program ended before its time.
     #[error("the program is stopping")]
     Stopping,
+}
+
+/// Why a device was not claimed. Nothing has changed then, and it can be tried again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClaimError {
+    /// It does not announce itself.
+    #[error(
+        "no device {0:?} announces itself on this network; on a new device start `cobox hub`, on one that has an admin let them say: cobox device announce"
+    )]
+    NotSeen(String),
+    /// Two announce themselves by this name.
+    #[error("more than one device announces itself as {0:?}: use its key")]
+    Ambiguous(String),
+    /// Not reached.
+    #[error("the device could not be reached: {0}; nothing was changed, try again")]
+    Unreachable(String),
+    /// Broke off.
+    #[error(
+        "the connection to the device broke off: {0}; if the device took you as its admin it will take you again: repeat the command"
+    )]
+    Interrupted(String),
+    /// Its answer makes no sense.
+    #[error("the device does not prove to be what it says ({0}); nothing was changed")]
+    Unproven(&'static str),
+    /// It wants the code.
+    #[error("the device shows a code; give it with --code")]
+    CodeNeeded,
+    /// The code was wrong.
+    #[error(
+        "that is not the code which the device shows; after five wrong ones it shows a new one"
+    )]
+    WrongCode,
+    /// Somebody else has it.
+    #[error(
+        "the device has an admin already; ask them to add your public key, or to let it announce itself"
+    )]
+    Taken,
+    /// The announcement it was given for is over.
+    #[error("that announcement is over or was used already; look again with: cobox device list")]
+    Stale,
+    /// It says why.
+    #[error("the device refuses: {0}")]
+    Refused(String),
 }

@@ -3,12 +3,14 @@
 //!
 //! Not its job: files (drive), connections (swarm), words for people (the program).
 //!
-//! Order of the modules, top first; each imports only from those below it: `shelf`, `space`,
-//! `replica`, `members`, `health`, `log`, `home`, `error`. Every byte written here is in `docs/format.md`.
+//! Order of the modules, top first; each imports only from those below it: `hub`, `shelf`, `admin`,
+//! `space`, `replica`, `members`, `health`, `log`, `home`, `error`. Every byte written here is in `docs/format.md`.
 
+pub mod admin;
 pub mod error;
 pub mod health;
 mod home;
+pub mod hub;
 pub mod log;
 pub mod members;
 pub mod replica;

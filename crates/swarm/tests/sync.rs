@@ -2,6 +2,7 @@
 
 mod common;
 
+use cobox_feed::set::FeedSet;
 use cobox_keys::access::Address;
 use cobox_keys::derive::FeedKind;
 use cobox_swarm::swarm::{Options, Role, SwarmEvent};
@@ -373,6 +374,34 @@ async fn a_quota_is_checked_before_blocks_are_fetched() {
         .expect("content");
     let held = at_hub.feed(&content.key()).expect("admitted");
     assert_eq!((held.length(), held.held().len()), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quota_of_one_address_can_be_raised_while_it_runs() {
+    let (network, space) = (MemoryNetwork::new(), TestSpace::new(1));
+    let (alice, _bob) = two_devices(&network, &space).await;
+    let a = alice.join(&space, Role::Member);
+    let mut hub = Device::on(&network, 13).await;
+    let at_hub = hub.store.set(space.address.0).expect("a set");
+    let swarm = hub.swarm.clone();
+    swarm.join_within(
+        space.address,
+        Role::Replicator,
+        at_hub.clone(),
+        Some(100_000),
+    );
+    swarm.introduce(space.address, alice.hint.clone());
+    let refused = |event: &SwarmEvent| matches!(event, SwarmEvent::Refused { reason, .. } if reason.contains("quota"));
+    hub.until(refused).await;
+    eventually("it is said", || swarm.progress(&space.address).over_quota).await;
+    let bytes = |set: &FeedSet| -> u64 {
+        let heads = set.feeds().into_iter().filter_map(|feed| feed.head());
+        heads.map(|head| head.byte_length).sum()
+    };
+    assert!(bytes(&at_hub) <= 100_000);
+    swarm.limit(&space.address, Some(bytes(&a)));
+    eventually("all of it", || is_complete(&at_hub, 2)).await;
+    assert!(!swarm.progress(&space.address).over_quota);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cobox_drive::drive::DriveError;
 use cobox_feed::store::StoreError;
+use cobox_space::error::ClaimError;
 use cobox_space::shelf::SpaceError;
 use cobox_view::query::QueryError;
 use std::io;
@@ -80,6 +81,10 @@ impl From<SpaceError> for ApiError {
             SpaceError::Home { ref source, .. } if is_full(source) => {
                 return StoreError::DiskFull.into();
             }
+            SpaceError::Claim(ref claim) => of_claim(claim),
+            SpaceError::NoDevice(_) => (StatusCode::NOT_FOUND, "no_such_device"),
+            SpaceError::NotAnAdmin(_) => (StatusCode::FORBIDDEN, "not_an_admin"),
+            SpaceError::NotADevice(_) => (StatusCode::CONFLICT, "not_a_device"),
             SpaceError::Query(query) => return query.into(),
             SpaceError::NotFound(_) => (StatusCode::NOT_FOUND, "no_such_space"),
             SpaceError::Ambiguous(_) => (StatusCode::CONFLICT, "ambiguous_name"),
@@ -102,6 +107,21 @@ impl From<SpaceError> for ApiError {
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
         };
         Self::new(status, code, error.to_string())
+    }
+}
+
+fn of_claim(error: &ClaimError) -> (StatusCode, &'static str) {
+    match error {
+        ClaimError::NotSeen(_) => (StatusCode::NOT_FOUND, "device_not_seen"),
+        ClaimError::Ambiguous(_) => (StatusCode::CONFLICT, "ambiguous_name"),
+        ClaimError::CodeNeeded => (StatusCode::FORBIDDEN, "code_needed"),
+        ClaimError::WrongCode => (StatusCode::FORBIDDEN, "wrong_code"),
+        ClaimError::Taken => (StatusCode::FORBIDDEN, "taken"),
+        ClaimError::Stale => (StatusCode::CONFLICT, "stale"),
+        ClaimError::Unreachable(_) => (StatusCode::BAD_GATEWAY, "unreachable"),
+        ClaimError::Interrupted(_) => (StatusCode::BAD_GATEWAY, "interrupted"),
+        ClaimError::Unproven(_) => (StatusCode::BAD_GATEWAY, "unproven"),
+        _ => (StatusCode::FORBIDDEN, "refused"),
     }
 }
 

@@ -25,9 +25,12 @@ type Events = Sse<KeepAliveStream<Pin<Box<dyn Stream<Item = Result<Event, Infall
 
 /// The calls of this file.
 pub fn routes() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::new()
-        .routes(routes!(all))
-        .routes(routes!(of_space))
+    hub_routes().routes(routes!(of_space))
+}
+
+/// Those that a device answers too.
+pub fn hub_routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(all))
 }
 
 /// Follow everything live

@@ -6,6 +6,7 @@ mod access;
 mod annotations;
 pub mod bytes_in_url;
 mod compat;
+pub mod devices;
 mod door;
 mod error;
 mod events;
@@ -43,6 +44,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::routing::any;
 use axum::{Extension, Json, Router, middleware};
+use cobox_space::hub::Hub;
 use cobox_space::shelf::Shelf;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -59,6 +61,8 @@ const MAX_JSON: usize = 1 << 20;
 pub struct Api {
     /// the open home
     pub shelf: Shelf,
+    /// the device that runs here, if this is one: then there are only a few calls
+    pub hub: Option<Hub>,
     /// what is mounted of it
     pub mounts: Arc<Mounts>,
     /// password and sessions
@@ -96,14 +100,32 @@ fn calls() -> OpenApiRouter<Arc<Api>> {
         .merge(events::routes())
         .merge(socket::routes())
         .merge(compat::routes())
+        .merge(devices::routes())
         .layer(middleware::from_fn(guard::bound_body))
         .layer(DefaultBodyLimit::max(MAX_JSON));
     openapi::router().nest("/api", small.merge(transfer::routes()))
 }
 
+/// The calls of a device: it has no spaces, files or people of its own, and is commanded through its admin space.
+fn calls_of_hub() -> OpenApiRouter<Arc<Api>> {
+    let few = OpenApiRouter::new()
+        .merge(program::routes())
+        .merge(openapi::routes())
+        .merge(spaces::hub_routes())
+        .merge(events::hub_routes())
+        .merge(devices::hub_routes())
+        .layer(middleware::from_fn(guard::bound_body))
+        .layer(DefaultBodyLimit::max(MAX_JSON));
+    openapi::router().nest("/api", few)
+}
+
 /// All routes, guarded as is right for one listener.
 pub fn router(api: Arc<Api>, door: Door) -> Router {
-    let (router, description) = calls().split_for_parts();
+    let calls = match api.hub {
+        Some(_) => calls_of_hub(),
+        None => calls(),
+    };
+    let (router, description) = calls.split_for_parts();
     router
         .route(&format!("{WEB_ROOT}{{*path}}"), any(web::handle))
         .fallback(async || no_such_call())

@@ -35,7 +35,7 @@ pub async fn status(State(api): State<Arc<Api>>) -> Result<Json<StatusJson>, Api
     let status = blocking(move || {
         let shelf = &api.shelf;
         let spaces = shelf
-            .spaces()
+            .people_spaces()?
             .iter()
             .map(|s| shapes::space(&api, s))
             .collect::<Result<_, _>>()?;

@@ -28,6 +28,13 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(invite))
 }
 
+/// Those that a device answers too.
+pub fn hub_routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(identity))
+        .routes(routes!(replicas))
+}
+
 /// Who we are
 #[utoipa::path(get, path = "/identities/current", tag = "people", operation_id = "getIdentity",
     responses((status = 200, description = "name (empty until given) and public key", body = IdentityJson)))]
@@ -63,7 +70,7 @@ fn current(shelf: &Shelf) -> IdentityJson {
     responses((status = 200, description = "one each", body = Vec<SpaceJson>)))]
 pub async fn list(State(api): State<Arc<Api>>) -> Answer<Vec<SpaceJson>> {
     let spaces = blocking(move || {
-        let spaces = api.shelf.spaces();
+        let spaces = api.shelf.people_spaces()?;
         spaces
             .iter()
             .map(|space| shapes::space(&api, space))

@@ -46,6 +46,11 @@ pub struct Cli {
 pub enum Command {
     /// Start CoBox here and stay in the foreground
     Up(Up),
+    /// Be a device: replicate for others, and obey its admins
+    Hub(super::hub::Hub),
+    /// Devices: set up, and command from anywhere
+    #[command(subcommand)]
+    Device(super::devices::Device),
     /// What is running, which spaces, which peers, and the hint by which others reach you
     Status,
     /// Stop the running program in an orderly way
@@ -114,6 +119,9 @@ pub struct Up {
     /// Neither announce on the local network nor listen there
     #[arg(long)]
     pub no_lan: bool,
+    /// UDP port for that, if not the usual one; the same for all that shall hear each other
+    #[arg(long, value_name = "PORT")]
+    pub lan_port: Option<u16>,
     /// Where peers may connect (default: every interface, any free port)
     #[arg(long, value_name = "IP:PORT")]
     pub bind: Option<SocketAddr>,

@@ -2,8 +2,10 @@
 
 mod args;
 mod config;
+mod devices;
 mod files;
 mod health;
+mod hub;
 mod jobs;
 mod mounts;
 mod notes;
@@ -75,6 +77,7 @@ fn command(cli: Cli, output: &Output) -> Result<Done, CliError> {
     let home = Home::resolve(cli.home)?;
     match cli.command {
         Command::Up(options) => up::up(&home, options, cli.verbose, output),
+        Command::Hub(options) => hub::hub(&home, &options, cli.verbose, output),
         Command::Config(command) => config::config(&home, command, output),
         command => running(&home, command, output),
     }
@@ -84,9 +87,10 @@ fn command(cli: Cli, output: &Output) -> Result<Done, CliError> {
 fn running(home: &Home, command: Command, output: &Output) -> Result<Done, CliError> {
     let client = Client::connect(home)?;
     match command {
-        Command::Up(_) | Command::Config(_) | Command::Completions { .. } => {
+        Command::Up(_) | Command::Hub(_) | Command::Config(_) | Command::Completions { .. } => {
             unreachable!("handled by the caller")
         }
+        Command::Device(command) => devices::device(&client, command, output),
         Command::Jobs { what } => jobs::jobs(&client, what, output),
         Command::Password => password::password(&client, output),
         Command::Status => people::status(&client, output),

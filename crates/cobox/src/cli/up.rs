@@ -22,11 +22,17 @@ const STOP_WAIT: Duration = Duration::from_secs(30);
 /// Runs in the foreground until stopped.
 pub fn up(home: &Home, flags: Up, verbose: u8, output: &Output) -> Result<Done, CliError> {
     home.create()?;
+    let lan_port = flags.lan_port;
     settings::write_first(home)?;
     let settings = Settings::load(home)?.under(given(flags)?);
     let logs = Logs::default();
     log(verbose, settings.log.as_deref(), logs.clone())?;
-    daemon::run(home, &options(settings, logs)?, |shelf, open| {
+    let options = UpOptions {
+        lan_port,
+        ..options(settings, logs)?
+    };
+    daemon::run(home, &options, |api, open| {
+        let shelf = &api.shelf;
         warn_of(&open.others);
         let (name, port) = (shelf.name().unwrap_or_default(), open.port);
         let key = shelf.public_key().to_string();
@@ -78,6 +84,8 @@ fn options(settings: Settings, logs: Logs) -> Result<UpOptions, CliError> {
             hosts: settings.hosts.unwrap_or_default(),
         },
         lan: settings.lan.unwrap_or(true),
+        lan_port: None,
+        hub: None,
         bind: settings.bind,
         logs,
     })
@@ -93,7 +101,7 @@ fn warn_of(others: &[String]) {
 }
 
 /// Logs to standard error, and keeps the last lines.
-fn log(verbose: u8, wanted: Option<&str>, logs: Logs) -> Result<(), CliError> {
+pub(super) fn log(verbose: u8, wanted: Option<&str>, logs: Logs) -> Result<(), CliError> {
     let level = match verbose {
         // Its socket calls an end that does not wait for unreachable peers an error.
         0 => "warn,iroh=error,iroh::socket=off,noq=error",

@@ -7,7 +7,9 @@
 
 pub mod compare;
 pub mod http;
+pub mod lan;
 pub mod mounts;
+pub mod netns;
 pub mod node;
 pub mod random;
 pub mod search;

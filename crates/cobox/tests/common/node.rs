@@ -19,6 +19,10 @@ pub struct Node {
     /// What `up` said when it was ready.
     ready: Value,
     bind: SocketAddr,
+    /// How it is started.
+    words: Vec<String>,
+    /// The network namespace it lives in, if not ours.
+    namespace: Option<String>,
     flags: Vec<String>,
 }
 
@@ -33,6 +37,8 @@ impl Node {
             child: None,
             ready: Value::Null,
             bind: "127.0.0.1:0".parse().unwrap(),
+            words: ["up", "--port", "0", "--no-lan"].map(String::from).into(),
+            namespace: None,
             flags: Vec::new(),
         }
     }
@@ -57,6 +63,18 @@ impl Node {
         node
     }
 
+    /// Another way of starting it, such as `hub`.
+    pub fn with(mut self, words: &[&str]) -> Self {
+        self.words = words.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// The next start, and every command from now on, is in another network namespace.
+    pub fn move_to(&mut self, namespace: &str) {
+        self.namespace = Some(namespace.to_owned());
+        self.bind = "0.0.0.0:0".parse().unwrap();
+    }
+
     /// Starts the program and waits until it answers.
     pub fn start(&mut self) {
         assert!(self.child.is_none(), "it runs already");
@@ -65,8 +83,10 @@ impl Node {
             .append(true)
             .open(self.log_path())
             .unwrap();
-        let mut up = self.command(&["--json", "up", "--port", "0", "--no-lan", "--bind"]);
-        up.arg(self.bind.to_string())
+        let mut up = self.command(&["--json"]);
+        up.args(&self.words)
+            .arg("--bind")
+            .arg(self.bind.to_string())
             .args(&self.flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -80,7 +100,10 @@ impl Node {
         self.ready = serde_json::from_str(&line)
             .unwrap_or_else(|_| panic!("`up` said {line:?} and\n{}", self.log()));
         // Later starts use the same port, so that hints given before stay good.
-        self.bind = self.peer_address();
+        match self.bind.ip().is_unspecified() {
+            true => self.bind.set_port(self.peer_address().port()),
+            false => self.bind = self.peer_address(),
+        }
     }
 
     /// Starts without waiting for the end of an earlier process.
@@ -168,6 +191,11 @@ impl Node {
         fs::read_to_string(self.home.join("token")).unwrap()
     }
 
+    /// What it said when it was ready.
+    pub fn ready(&self) -> &Value {
+        &self.ready
+    }
+
     /// Where else the API answers.
     pub fn also(&self) -> Vec<String> {
         serde_json::from_value(self.ready["also"].clone()).unwrap()
@@ -191,7 +219,14 @@ impl Node {
 
     /// A command on this home, ready to be given more.
     pub fn command<S: AsRef<OsStr>>(&self, words: &[S]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cobox"));
+        let mut command = match &self.namespace {
+            None => Command::new(env!("CARGO_BIN_EXE_cobox")),
+            Some(name) => {
+                let mut inside = Command::new("ip");
+                inside.args(["netns", "exec", name, env!("CARGO_BIN_EXE_cobox")]);
+                inside
+            }
+        };
         command
             .arg("--home")
             .arg(&self.home)

@@ -25,6 +25,8 @@ const MAX_HINT: usize = 512;
 const MAX_NAME: usize = 255;
 const READ: u64 = 0;
 const WRITE: u64 = 1;
+/// Key of the quota in a replica's entry.
+const QUOTA: u64 = 10;
 /// Key of the mount in a space's entry.
 const MOUNT: u64 = 10;
 
@@ -54,6 +56,8 @@ pub(crate) struct SpaceEntry {
 pub(crate) struct ReplicaEntry {
     /// Name given here.
     pub name: Option<String>,
+    /// Most bytes that its signed trees may promise.
+    pub quota: Option<u64>,
     /// Peers as told.
     pub hints: Vec<String>,
     /// When a peer last had everything we have, Unix ms.
@@ -144,7 +148,12 @@ fn encode_replica((address, entry): (&Address, &ReplicaEntry)) -> Vec<u8> {
         record = record.text(2, name);
     }
     let record = record.list(6, &entry.hints, |encoder, hint| encoder.str(hint)?.ok());
-    with_state(record, entry.last_sync, entry.leaving).finish()
+    let record = with_state(record, entry.last_sync, entry.leaving);
+    match entry.quota {
+        Some(quota) => record.uint(QUOTA, quota),
+        None => record,
+    }
+    .finish()
 }
 
 /// The fields that both kinds of entry end with.
@@ -187,6 +196,7 @@ fn decode_replica(entry: &[u8]) -> Result<(Address, ReplicaEntry), KeyError> {
         .transpose()?;
     let entry = ReplicaEntry {
         name: name.map(str::to_owned),
+        quota: optional(&fields, QUOTA)?,
         hints: hints(&fields)?,
         last_sync: optional(&fields, 8)?,
         leaving: fields.uint(9)? != 0,
@@ -266,6 +276,7 @@ mod tests {
         };
         let replica = ReplicaEntry {
             name: Some("Bob's".into()),
+            quota: Some(5),
             ..ReplicaEntry::default()
         };
         Registry {

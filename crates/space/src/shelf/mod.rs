@@ -27,10 +27,11 @@ use cobox_swarm::transport::Hint;
 use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
+use crate::admin::{Device, DeviceAbout};
 use crate::home::{MAX_HINTS, Registry, ReplicaEntry, SpaceEntry};
 use crate::log::Content;
 use crate::log::types::{SpaceAbout, SpaceRootSeed};
-use crate::replica::Replica;
+use crate::replica::{Replica, Terms};
 use crate::space::{Space, clean_name};
 use inner::{Inner, lock, read, write};
 
@@ -87,6 +88,22 @@ impl Shelf {
     ///
     /// `NoName`, `BadName`, `NameTaken`, or the store's; nothing is left behind then.
     pub fn create(&self, name: &str) -> Result<Arc<Space>, SpaceError> {
+        self.create_with(name, |_, _| Ok(()))
+    }
+
+    /// Creates the admin space of this device: the same, and its root says who the device is.
+    pub(crate) fn create_device(&self, name: &str) -> Result<Arc<Space>, SpaceError> {
+        let me = self.public_key();
+        self.create_with(name, |space, root| {
+            space.log().tell(&DeviceAbout::sign(root, me))
+        })
+    }
+
+    fn create_with(
+        &self,
+        name: &str,
+        more: impl FnOnce(&Space, &SpaceRoot) -> Result<(), SpaceError>,
+    ) -> Result<Arc<Space>, SpaceError> {
         let person = self.person()?;
         let name = clean_name(name)?;
         let root = SpaceRoot::generate();
@@ -115,6 +132,7 @@ impl Shelf {
                 .log()
                 .append_private(&me, SpaceRootSeed::TYPE, &content)?;
             space.log().tell(&SpaceAbout { name })?;
+            more(space, &root)?;
             space.tell_name(&person)
         })
     }
@@ -183,7 +201,25 @@ impl Shelf {
         name: Option<&str>,
         peers: &[Hint],
     ) -> Result<Arc<Replica>, SpaceError> {
-        let name = name.map(clean_name).transpose()?;
+        let terms = Terms {
+            name: name.map(str::to_owned),
+            quota: None,
+        };
+        self.replicate_within(address, terms, peers)
+    }
+
+    /// The same under terms: with a quota of its own, checked against signed sizes before anything is fetched.
+    ///
+    /// # Errors
+    ///
+    /// As [`Shelf::replicate`].
+    pub fn replicate_within(
+        &self,
+        address: Address,
+        terms: Terms,
+        peers: &[Hint],
+    ) -> Result<Arc<Replica>, SpaceError> {
+        let terms = clean_terms(terms)?;
         let _one = lock(&self.0.changing);
         self.refuse_if_member(&address)?;
         if let Some(replica) = read(&self.0.open).replicas.get(&address) {
@@ -192,7 +228,8 @@ impl Shelf {
         }
         let set = self.0.store.set(address.0)?;
         let entry = ReplicaEntry {
-            name: name.clone(),
+            name: terms.name.clone(),
+            quota: terms.quota,
             hints: peers.iter().map(Hint::to_string).take(MAX_HINTS).collect(),
             ..ReplicaEntry::default()
         };
@@ -200,12 +237,33 @@ impl Shelf {
         self.0
             .record(|registry| registry.replicas.insert(address, entry))?;
         let _runtime = self.0.runtime.enter();
-        let replica = Arc::new(Replica::start(address, name, set, self.swarm()));
+        let replica = Arc::new(Replica::start(address, terms, set, self.swarm()));
         write(&self.0.open)
             .replicas
             .insert(address, Arc::clone(&replica));
         self.0.introduce(address, &hints);
         Ok(replica)
+    }
+
+    /// Changes the terms of a replica.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `BadName` or `Home`.
+    pub fn adjust_replica(&self, address: &Address, terms: Terms) -> Result<(), SpaceError> {
+        let terms = clean_terms(terms)?;
+        let _one = lock(&self.0.changing);
+        let not_found = || SpaceError::NotFound(address.to_string());
+        let replica = self.replica(address).ok_or_else(not_found)?;
+        let changed = self.0.record(|registry| {
+            let entry = registry.replicas.get_mut(address)?;
+            (entry.name, entry.quota) = (terms.name.clone(), terms.quota);
+            Some(())
+        })?;
+        changed.ok_or_else(not_found)?;
+        let _runtime = self.0.runtime.enter();
+        replica.adjust(terms, self.swarm());
+        Ok(())
     }
 
     /// Stops that and frees the disk.
@@ -246,6 +304,59 @@ impl Shelf {
     /// All replicas.
     pub fn replicas(&self) -> Vec<Arc<Replica>> {
         read(&self.0.open).replicas.values().cloned().collect()
+    }
+
+    /// One replica.
+    pub fn replica(&self, address: &Address) -> Option<Arc<Replica>> {
+        read(&self.0.open).replicas.get(address).cloned()
+    }
+
+    /// Devices whose admins we are, or which we are: their admin spaces are among [`Shelf::spaces`].
+    ///
+    /// # Errors
+    ///
+    /// `View`.
+    pub fn devices(&self) -> Result<Vec<Device>, SpaceError> {
+        let spaces = self.spaces();
+        let devices = spaces.iter().map(Device::of);
+        devices.filter_map(Result::transpose).collect()
+    }
+
+    /// Spaces that are no device's.
+    ///
+    /// # Errors
+    ///
+    /// `View`.
+    pub fn people_spaces(&self) -> Result<Vec<Arc<Space>>, SpaceError> {
+        let mut spaces = self.spaces();
+        let devices = self.devices()?;
+        spaces.retain(|space| {
+            devices
+                .iter()
+                .all(|device| !Arc::ptr_eq(device.space(), space))
+        });
+        Ok(spaces)
+    }
+
+    /// A device by name, address, or public key.
+    ///
+    /// # Errors
+    ///
+    /// `NoDevice`, `Ambiguous` or `View`.
+    pub fn device_called(&self, text: &str) -> Result<Device, SpaceError> {
+        let text = text.trim();
+        let is_it = |device: &Device| {
+            let space = device.space();
+            space.name() == text
+                || space.address().to_string() == text
+                || device.identity().to_string() == text
+        };
+        let mut found = self.devices()?.into_iter().filter(is_it);
+        match (found.next(), found.next()) {
+            (Some(device), None) => Ok(device),
+            (None, _) => Err(SpaceError::NoDevice(text.to_owned())),
+            (Some(_), Some(_)) => Err(SpaceError::Ambiguous(text.to_owned())),
+        }
     }
 
     /// Spaces and replicas that could not be opened at the start, with the reason in words.
@@ -376,4 +487,9 @@ impl Shelf {
         self.swarm().leave(address);
         self.swarm().forget(address);
     }
+}
+
+fn clean_terms(terms: Terms) -> Result<Terms, SpaceError> {
+    let name = terms.name.as_deref().map(clean_name).transpose()?;
+    Ok(Terms { name, ..terms })
 }

@@ -17,7 +17,7 @@ use super::inner::{Inner, Open, lock, read, write};
 use super::{Shelf, follow};
 use crate::error::SpaceError;
 use crate::home::{Device, Home, Registry, ReplicaEntry, SpaceEntry};
-use crate::replica::Replica;
+use crate::replica::{Replica, Terms};
 use crate::space::{Ground, NameBook};
 
 /// Events kept for a slow listener.
@@ -29,6 +29,8 @@ const EVENTS: usize = 4096;
 pub struct ShelfOptions {
     /// LAN beacon
     pub lan: bool,
+    /// UDP port of the beacon, the same for all that shall hear each other; none = the usual one
+    pub lan_port: Option<u16>,
     /// bind address of the transport; none = all interfaces, random port
     pub bind: Option<SocketAddr>,
     /// what other members see as this device's name; none = the person's name
@@ -41,6 +43,7 @@ impl Default for ShelfOptions {
     fn default() -> Self {
         Self {
             lan: true,
+            lan_port: None,
             bind: None,
             device_name: None,
             quota: None,
@@ -92,6 +95,7 @@ impl Shelf {
         let mut network = SwarmOptions::default();
         network.cache = Some(place.home.peers());
         network.lan = options.lan;
+        network.lan_port = options.lan_port.unwrap_or(network.lan_port);
         network.quota = options.quota;
         network.free = Some(place.home.store());
         let swarm = Swarm::start(transport(pair).await?, network).await;
@@ -269,7 +273,11 @@ impl Inner {
         match self.store.set(address.0) {
             Ok(set) => {
                 let _runtime = self.runtime.enter();
-                let replica = Replica::start(address, entry.name, set, &self.ground.swarm);
+                let terms = Terms {
+                    name: entry.name,
+                    quota: entry.quota,
+                };
+                let replica = Replica::start(address, terms, set, &self.ground.swarm);
                 write(&self.open)
                     .replicas
                     .insert(address, Arc::new(replica));

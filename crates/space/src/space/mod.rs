@@ -81,6 +81,11 @@ impl Space {
         self.address
     }
 
+    /// Our public key.
+    pub(crate) fn me(&self) -> PublicKey {
+        self.identity.public_key()
+    }
+
     /// Its name as agreed in the log (`space/about`), else as created or joined.
     pub fn name(&self) -> String {
         let known = self.names.get(&self.address);

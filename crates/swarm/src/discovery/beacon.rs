@@ -4,6 +4,7 @@
 //! broadcast: one of them works even without a default route, on hotspots and direct cables.
 
 use super::packet::{self, Announcement, MAX_ENTRIES};
+use super::setup::{PacketMaker, Setup};
 use crate::transport::Hint;
 use cobox_keys::access::{AccessSecret, Address};
 use if_addrs::IfAddr;
@@ -30,6 +31,8 @@ const CALM_PAUSE: Duration = Duration::from_secs(10);
 /// Packets are compared with every space of ours; so many comparisons a second are made, and no more: a flood of
 /// packets costs nobody his processor.
 const COMPARISONS: usize = 100_000;
+/// Signatures of setup beacons checked in a second.
+const SIGNATURES: usize = 200;
 /// Sightings not yet taken; more are dropped, the next packet brings them again.
 const QUEUE: usize = 64;
 
@@ -42,6 +45,15 @@ pub struct Sighting {
     pub hint: Hint,
 }
 
+/// What was heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// somebody at a space of ours
+    Peer(Sighting),
+    /// a device that can be claimed, and where the packet came from
+    Device(Setup, SocketAddr),
+}
+
 /// What is announced: this device, at these spaces.
 #[derive(Clone)]
 pub struct Announced {
@@ -51,27 +63,31 @@ pub struct Announced {
     pub spaces: Vec<(Address, AccessSecret)>,
     /// nobody is missed: announced less often
     pub calm: Arc<AtomicBool>,
+    /// this device can be claimed
+    pub setup: Option<PacketMaker>,
 }
 
 /// How many comparisons may still be made in this second.
 struct Budget {
     left: usize,
+    full: usize,
     since: Instant,
 }
 
 impl Budget {
     fn take(&mut self, count: usize) -> bool {
         if self.since.elapsed() >= Duration::from_secs(1) {
-            *self = Self::full();
+            *self = Self::of(self.full);
         }
-        let fits = count <= self.left || self.left == COMPARISONS; // one packet always is
+        let fits = count <= self.left || self.left == self.full; // one packet always is
         self.left = self.left.saturating_sub(count);
         fits
     }
 
-    fn full() -> Self {
+    fn of(full: usize) -> Self {
         Self {
-            left: COMPARISONS,
+            left: full,
+            full,
             since: Instant::now(),
         }
     }
@@ -87,7 +103,7 @@ impl Beacon {
     pub fn start(
         port: u16,
         announced: watch::Receiver<Announced>,
-    ) -> io::Result<(Self, mpsc::Receiver<Sighting>)> {
+    ) -> io::Result<(Self, mpsc::Receiver<Heard>)> {
         let ears = UdpSocket::from_std(listener(port)?)?;
         let (sender, sightings) = mpsc::channel(QUEUE);
         let mut tasks = JoinSet::new();
@@ -113,20 +129,27 @@ fn listener(port: u16) -> io::Result<StdUdpSocket> {
 async fn listen(
     ears: UdpSocket,
     announced: watch::Receiver<Announced>,
-    sender: mpsc::Sender<Sighting>,
+    sender: mpsc::Sender<Heard>,
 ) {
     let mut buffer = [0; 1024];
-    let mut budget = Budget::full();
+    let mut budget = Budget::of(COMPARISONS);
+    let mut signatures = Budget::of(SIGNATURES);
     loop {
         let Ok((length, from)) = ears.recv_from(&mut buffer).await else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        if !budget.take(announced.borrow().spaces.len()) {
-            continue;
-        }
-        for sighting in heard(&buffer[..length], from, &announced.borrow()) {
-            let _ = sender.try_send(sighting);
+        let packet = &buffer[..length];
+        if Setup::is_one(packet) {
+            let me = announced.borrow().me.device;
+            let setup = signatures.take(1).then(|| Setup::decode(packet)).flatten();
+            if let Some(setup) = setup.filter(|setup| setup.device != me) {
+                let _ = sender.try_send(Heard::Device(setup, from));
+            }
+        } else if budget.take(announced.borrow().spaces.len()) {
+            for sighting in heard(packet, from, &announced.borrow()) {
+                let _ = sender.try_send(Heard::Peer(sighting));
+            }
         }
         if sender.is_closed() {
             return;
@@ -158,12 +181,14 @@ async fn announce(port: u16, mut announced: watch::Receiver<Announced>) {
     let mut eager = EAGER;
     let mut turn = 0;
     loop {
-        let (packet, calm) = {
+        let (packets, calm) = {
             let announced = announced.borrow_and_update();
-            let calm = announced.calm.load(Ordering::Relaxed);
-            (next_packet(&announced, &mut turn), calm)
+            let make = |maker: &PacketMaker| maker(announced.me.port);
+            let setup = announced.setup.as_ref().and_then(make);
+            let calm = announced.calm.load(Ordering::Relaxed) && setup.is_none();
+            ([next_packet(&announced, &mut turn), setup], calm)
         };
-        if let Some(packet) = packet {
+        for packet in packets.into_iter().flatten() {
             send_everywhere(&packet, port);
         }
         let pause = match (eager, calm) {
@@ -260,9 +285,50 @@ mod tests {
             me,
             spaces,
             calm: Arc::default(),
+            setup: None,
         });
         std::mem::forget(sender);
         receiver
+    }
+
+    async fn next(heard: &mut mpsc::Receiver<Heard>) -> Heard {
+        let heard = tokio::time::timeout(Duration::from_secs(20), heard.recv());
+        heard.await.expect("in time").expect("something")
+    }
+
+    async fn next_peer(heard: &mut mpsc::Receiver<Heard>) -> Sighting {
+        match next(heard).await {
+            Heard::Peer(sighting) => sighting,
+            Heard::Device(setup, _) => panic!("a device: {setup:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_device_that_can_be_claimed_is_heard_with_its_port() {
+        let port = 40_000 + (std::process::id() % 500) as u16;
+        let pair = cobox_keys::identity::KeyPair::from_seed(&[1; 32]);
+        let device = pair.public();
+        let maker: PacketMaker = Arc::new(move |port| {
+            let setup = Setup {
+                device: pair.public(),
+                port,
+                needs_code: false,
+                claimed: false,
+                nonce: [7; 16],
+                name: "attic".into(),
+            };
+            Some(setup.encode(&pair))
+        });
+        let quiet = announced(2, 2222, &[]);
+        let (_client, mut heard) = Beacon::start(port, quiet).expect("a beacon");
+        let mut loud = announced(1, 1111, &[]).borrow().clone();
+        (loud.me.device, loud.setup) = (device, Some(maker));
+        let (_kept, loud) = watch::channel(loud);
+        let (_hub, _) = Beacon::start(port, loud).expect("a second one");
+        let Heard::Device(setup, _) = next(&mut heard).await else {
+            panic!("no space was announced");
+        };
+        assert_eq!((setup.device, setup.port), (device, 1111));
     }
 
     #[tokio::test]
@@ -272,18 +338,11 @@ mod tests {
             Beacon::start(port, announced(1, 1111, &[8, 9])).expect("a beacon");
         let (_bob, mut at_bob) =
             Beacon::start(port, announced(2, 2222, &[9, 10])).expect("a second one");
-        let wait = Duration::from_secs(5);
-        let heard = tokio::time::timeout(wait, at_alice.recv())
-            .await
-            .expect("in time")
-            .expect("a sighting");
+        let heard = next_peer(&mut at_alice).await;
         assert_eq!(heard.address, Address([9; 32]));
         assert_eq!(heard.hint.device, PublicKey([2; 32]));
         assert_eq!(heard.hint.addresses[0].port(), 2222);
-        let heard = tokio::time::timeout(wait, at_bob.recv())
-            .await
-            .expect("in time")
-            .expect("a sighting");
+        let heard = next_peer(&mut at_bob).await;
         assert_eq!(
             (heard.address, heard.hint.device),
             (Address([9; 32]), PublicKey([1; 32]))
@@ -292,7 +351,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_packets_is_not_compared() {
-        let mut budget = Budget::full();
+        let mut budget = Budget::of(COMPARISONS);
         let compared = (0..1000).filter(|_| budget.take(10_000)).count();
         assert_eq!(compared, 10);
     }

@@ -70,6 +70,12 @@ impl Cache {
         known.iter().map(|k| k.hint.clone()).collect()
     }
 
+    /// When somebody was last proven at an address, Unix ms.
+    pub fn last_seen_at(&self, address: &Address) -> Option<u64> {
+        let known = self.peers.get(address)?;
+        known.iter().map(|known| known.seen_ms).max()
+    }
+
     /// Every device, with the addresses it was met at.
     pub fn devices(&self) -> BTreeMap<PublicKey, Vec<Address>> {
         let mut devices: BTreeMap<_, Vec<_>> = BTreeMap::new();

@@ -9,7 +9,7 @@ use cobox_feed::set::{Batch, FeedSet, Pending};
 use cobox_feed::store::StoreError;
 use cobox_feed::tree::{Proof, ProofError, UntrustedProof};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// An answer that was asked for and has not been checked.
@@ -72,10 +72,12 @@ pub struct Job {
     pub(super) weights: Vec<Weight>,
 }
 
-/// Bytes that signed heads may still promise.
-#[derive(Clone, Copy, Debug)]
+/// What signed heads promise, and may promise. Shared by all jobs of a space, which run beside each other.
+#[derive(Clone, Debug)]
 pub(super) struct Quota {
-    pub left: u64,
+    /// most bytes, all feeds together
+    pub most: u64,
+    pub promised: Arc<Mutex<HashMap<FeedKey, u64>>>,
 }
 
 /// What became of a [`Job`].
@@ -104,7 +106,7 @@ impl Job {
                 let verdict = match outcome {
                     Err(error) => Verdict::Wrong(error),
                     Ok(proof) if ticket.asked.evidence => seen(&proof),
-                    Ok(proof) => match over_quota(&mut self.quota, &feed, &proof) {
+                    Ok(proof) => match over_quota(self.quota.as_ref(), &feed, &proof) {
                         Some(length) => Verdict::OverQuota { length },
                         None => {
                             batch.ingest(&feed, proof);
@@ -167,13 +169,16 @@ fn seen(proof: &Proof) -> Verdict {
 }
 
 /// Counts a longer head against the quota; its length, if it does not fit.
-fn over_quota(quota: &mut Option<Quota>, feed: &Feed, proof: &Proof) -> Option<u64> {
-    let (quota, head) = (quota.as_mut()?, proof.head()?);
-    let before = feed.head().map_or(0, |head| head.byte_length);
-    let more = head.byte_length.saturating_sub(before);
-    if more > quota.left {
+fn over_quota(quota: Option<&Quota>, feed: &Feed, proof: &Proof) -> Option<u64> {
+    let (quota, head) = (quota?, proof.head()?);
+    let promised = quota.promised.lock();
+    let mut promised = promised.unwrap_or_else(PoisonError::into_inner);
+    let of_others = promised.iter().filter(|(key, _)| **key != feed.key());
+    let of_others = of_others.fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
+    if of_others.saturating_add(head.byte_length) > quota.most {
         return Some(head.length);
     }
-    quota.left -= more;
+    let ours = promised.entry(feed.key()).or_default();
+    *ours = head.byte_length.max(*ours);
     None
 }

@@ -37,7 +37,7 @@ use feeds::FeedState;
 use job::Arrived;
 use peer::Peer;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use summary::Table;
 
@@ -55,6 +55,8 @@ pub struct Replication {
     address: Address,
     set: Arc<FeedSet>,
     limits: Limits,
+    /// Bytes that signed heads promise, of each feed, as counted against the quota.
+    promised: Arc<Mutex<HashMap<FeedKey, u64>>>,
     certificates: Certificates,
     table: Table,
     feeds: HashMap<FeedKey, FeedState>,
@@ -86,6 +88,7 @@ impl Replication {
             address,
             set,
             limits,
+            promised: Arc::default(),
             certificates: Certificates::new(address),
             table: Table::default(),
             feeds: HashMap::new(),
@@ -202,6 +205,21 @@ impl Replication {
             let next = self.next_look(now);
             self.next_tick = self.next_tick.into_iter().chain(next).min();
         }
+    }
+
+    /// Other bounds from now on. What was left out before is asked for again.
+    pub fn limit(&mut self, limits: Limits, now: Instant) {
+        self.limits = limits;
+        for state in self.feeds.values_mut() {
+            state.over_quota = None;
+        }
+        self.hungry = true;
+        self.wake(now);
+    }
+
+    /// Was something left out because of the quota?
+    pub fn is_over_quota(&self) -> bool {
+        self.feeds.values().any(|state| state.over_quota.is_some())
     }
 
     /// The longest length peers claim for each feed that they are ahead in, for progress.

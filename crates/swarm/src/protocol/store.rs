@@ -4,6 +4,7 @@ use super::feeds::FeedState;
 use super::job::{Arrived, Job, Quota, Report, Ticket, Verdict};
 use super::peer::Asked;
 use super::{Action, Fact, PAUSE, PeerId, Replication};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 /// Bytes checked and stored at once.
@@ -41,7 +42,7 @@ impl Replication {
             certificates: std::mem::take(&mut self.unstored),
             arrived: Vec::new(),
             feeds: Default::default(),
-            quota: self.quota_left(),
+            quota: self.quota(),
             weights: Vec::new(),
         };
         let mut bytes = 0;
@@ -63,12 +64,19 @@ impl Replication {
         Some(job)
     }
 
-    fn quota_left(&self) -> Option<Quota> {
-        let quota = self.limits.quota?;
-        let heads = self.feeds.values().filter_map(|state| state.feed.head());
-        let promised: u64 = heads.map(|head| head.byte_length).sum();
+    /// The quota, with what is promised now; what running jobs have counted stays counted.
+    fn quota(&self) -> Option<Quota> {
+        let most = self.limits.quota?;
+        let mut promised = self.promised.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, state) in &self.feeds {
+            if let Some(head) = state.feed.head() {
+                let known = promised.entry(*key).or_default();
+                *known = head.byte_length.max(*known);
+            }
+        }
         Some(Quota {
-            left: quota.saturating_sub(promised),
+            most,
+            promised: self.promised.clone(),
         })
     }
 

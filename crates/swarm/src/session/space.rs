@@ -5,7 +5,9 @@ use super::link::Link;
 use super::serve::Task;
 use super::spaces::{Answer, Proven, Space, Surroundings};
 use super::{lock, unix_ms};
-use crate::protocol::{Action, Fact, Held, Job, PeerId, Receipt, Replication, Report, Role};
+use crate::protocol::{
+    Action, Fact, Held, Job, Limits, PeerId, Receipt, Replication, Report, Role,
+};
 use crate::transport::Hint;
 use crate::wire::Message;
 use crate::wire::feed::{NoData, Reason};
@@ -16,9 +18,10 @@ use cobox_feed::set::{Event, FeedSet};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
 /// Jobs under way: some are checked while those before them are written, and those before that synced together.
@@ -59,15 +62,27 @@ struct Driver {
     around: Surroundings,
 }
 
+/// What a space's task listens to.
+pub(super) struct Incoming {
+    pub events: broadcast::Receiver<Event>,
+    pub inputs: mpsc::Receiver<Input>,
+    pub answers: mpsc::Receiver<Answer>,
+    pub limits: watch::Receiver<Limits>,
+}
+
 /// Runs until the space is left.
 pub(super) async fn run(
     space: Arc<Space>,
     replication: Replication,
-    mut events: broadcast::Receiver<Event>,
-    mut inputs: mpsc::Receiver<Input>,
-    mut answers: mpsc::Receiver<Answer>,
+    incoming: Incoming,
     around: Surroundings,
 ) {
+    let Incoming {
+        mut events,
+        mut inputs,
+        mut answers,
+        mut limits,
+    } = incoming;
     let mut driver = Driver {
         space: space.clone(),
         replication,
@@ -81,6 +96,11 @@ pub(super) async fn run(
             biased;
             () = space.left.cancelled() => break,
             Some(done) = driver.jobs.join_next() => driver.on_done(done.ok().flatten()),
+            // Its sender lives in the space that this task holds.
+            Ok(()) = limits.changed() => {
+                let limits = *limits.borrow_and_update();
+                driver.replication.limit(limits, Instant::now());
+            }
             event = events.recv() => if !driver.on_event(event) { break },
             Some(input) = inputs.recv() => {
                 driver.on_input(input);
@@ -250,6 +270,8 @@ impl Driver {
             }
         }
         *lock(&self.space.claims) = self.replication.claims();
+        let over = self.replication.is_over_quota();
+        self.space.over_quota.store(over, Ordering::Relaxed);
     }
 
     fn send(&self, peer: PeerId, slot: u64, kind: u64, payload: &[u8]) {
@@ -366,7 +388,7 @@ async fn check_and_store(job: Job, set: Arc<FeedSet>) -> Option<Report> {
     }
 }
 
-fn free_space(disk: Option<PathBuf>) -> u64 {
+pub(super) fn free_space(disk: Option<PathBuf>) -> u64 {
     let stat = disk.and_then(|path| rustix::fs::statvfs(&path).ok());
     stat.map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
 }

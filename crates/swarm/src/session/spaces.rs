@@ -3,7 +3,7 @@
 use super::event::Observer;
 use super::link::Link;
 use super::lock;
-use super::space::{self, Input};
+use super::space::{self, Incoming, Input};
 use crate::protocol::{Limits, PeerId, Replication, Role, Weight};
 use crate::transport::Transport;
 use crate::wire::feed::Data;
@@ -12,9 +12,10 @@ use cobox_feed::set::FeedSet;
 use cobox_keys::access::{AccessSecret, Address};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::runtime::Handle;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -36,6 +37,9 @@ pub struct Space {
     pub(super) left: CancellationToken,
     /// Longest lengths that peers claim, where they are ahead.
     pub(super) claims: Mutex<HashMap<FeedKey, u64>>,
+    /// Something was left out because of the quota.
+    pub(super) over_quota: AtomicBool,
+    limits: watch::Sender<Limits>,
 }
 
 /// Blocks from a bulk stream.
@@ -94,8 +98,9 @@ impl Spaces {
         }
     }
 
-    /// Takes part at an address. Joined twice with the same set and role: nothing changes.
-    pub fn join(&self, address: Address, role: Role, set: Arc<FeedSet>) {
+    /// Takes part at an address, within a quota of its own if there is one. Joined twice with the same set and role:
+    /// nothing changes.
+    pub fn join(&self, address: Address, role: Role, set: Arc<FeedSet>, quota: Option<u64>) {
         let mut joined = lock(&self.joined);
         if let Some(before) = joined.get(&address) {
             if before.role == role && Arc::ptr_eq(&before.set, &set) {
@@ -115,22 +120,58 @@ impl Spaces {
             answers,
             left: CancellationToken::new(),
             claims: Mutex::default(),
+            over_quota: AtomicBool::new(false),
+            limits: watch::Sender::new(self.limits(quota)),
         });
+        let limits = space.limits.subscribe();
         joined.insert(address, space.clone());
         let events = set.subscribe();
         let around = self.around.clone();
         let door = space.clone();
         let task = async move {
-            let limits = around.limits;
+            let now = *limits.borrow();
             // Reads certificates and heads: not for a thread that others wait for.
-            let begin = move || Replication::new(address, set, limits);
+            let begin = move || Replication::new(address, set, now);
             let Ok(replication) = tokio::task::spawn_blocking(begin).await else {
                 return; // the runtime is shutting down
             };
-            space::run(door, replication, events, inbox, answered, around).await;
+            let incoming = Incoming {
+                events,
+                inputs: inbox,
+                answers: answered,
+                limits,
+            };
+            space::run(door, replication, incoming, around).await;
         };
         self.tasks.spawn_on(task, &self.runtime);
         self.changes.send(Change::Joined(space)).ok();
+    }
+
+    fn limits(&self, quota: Option<u64>) -> Limits {
+        let both = [quota, self.around.limits.quota];
+        Limits {
+            quota: both.into_iter().flatten().min(),
+        }
+    }
+
+    /// Changes the quota of one address.
+    pub fn limit(&self, address: &Address, quota: Option<u64>) {
+        if let Some(space) = lock(&self.joined).get(address) {
+            space.limits.send_replace(self.limits(quota));
+        }
+    }
+
+    /// Was something left out at an address because of the quota?
+    pub fn is_over_quota(&self, address: &Address) -> bool {
+        let joined = lock(&self.joined);
+        let space = joined.get(address);
+        space.is_some_and(|space| space.over_quota.load(Ordering::Relaxed))
+    }
+
+    /// Bytes left on the disk, if it is known where that is.
+    pub fn free(&self) -> Option<u64> {
+        let disk = self.around.disk.clone()?;
+        Some(space::free_space(Some(disk)))
     }
 
     /// Takes no part any more.

@@ -2,10 +2,11 @@
 
 use super::dialler::{Dial, Dialler, Source};
 use super::facts::{Facts, lock};
-use crate::discovery::beacon::{Announced, Beacon, Sighting};
+use crate::discovery::beacon::{Announced, Beacon, Heard, Sighting};
 use crate::discovery::packet::Announcement;
+use crate::discovery::setup::{PacketMaker, SeenDevices};
 use crate::session::{self, Context, Link};
-use crate::transport::Connection;
+use crate::transport::{Connection, Purpose};
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
 use std::collections::{HashMap, HashSet};
@@ -40,8 +41,14 @@ pub(super) struct Inner {
     pub dialler: Arc<Dialler>,
     pub links: Mutex<HashMap<PublicKey, Arc<Link>>>,
     pub banned: Mutex<HashMap<PublicKey, Instant>>,
-    /// The spaces have changed.
+    /// The spaces have changed, or what is announced.
     pub changed: Notify,
+    /// What this device says of itself while it can be claimed.
+    pub setup: Mutex<Option<PacketMaker>>,
+    /// Devices that others can claim.
+    pub seen: Mutex<SeenDevices>,
+    /// Who takes connections that are for claiming; they are closed if nobody does.
+    pub claims: Mutex<Option<mpsc::Sender<Box<dyn Connection>>>>,
     pub stopping: CancellationToken,
     pub tasks: TaskTracker,
 }
@@ -81,6 +88,7 @@ impl Inner {
             },
             spaces: self.context.spaces.secrets(),
             calm: Arc::new(AtomicBool::new(self.is_calm())),
+            setup: lock(&self.setup).clone(),
         }
     }
 
@@ -110,18 +118,38 @@ impl Inner {
         }
     }
 
-    async fn listen(&self, mut sightings: mpsc::Receiver<Sighting>) {
-        while let Some(Sighting { address, hint }) = sightings.recv().await {
+    async fn listen(&self, mut heard: mpsc::Receiver<Heard>) {
+        while let Some(heard) = heard.recv().await {
             let now = Instant::now();
-            self.dialler.introduce(address, hint, Source::Beacon, now);
+            match heard {
+                Heard::Peer(Sighting { address, hint }) => {
+                    self.dialler.introduce(address, hint, Source::Beacon, now);
+                }
+                Heard::Device(setup, from) => lock(&self.seen).heard(setup, from, now),
+            }
         }
     }
 
     /// Takes connections.
     pub async fn accept(self: Arc<Self>) {
         while let Some(connection) = self.context.transport.accept().await {
-            self.adopt(connection);
+            match connection.purpose() {
+                Purpose::Sync => self.adopt(connection),
+                Purpose::Claim => self.hand_over(connection),
+            }
         }
+    }
+
+    /// A connection for claiming is somebody else's work; it is closed if nobody has time for it.
+    fn hand_over(&self, connection: Box<dyn Connection>) {
+        let refused = match &*lock(&self.claims) {
+            None => connection,
+            Some(claims) => match claims.try_send(connection) {
+                Ok(()) => return,
+                Err(refused) => refused.into_inner(),
+            },
+        };
+        refused.close("nobody takes claims here now");
     }
 
     /// Dials who is due.

@@ -58,6 +58,11 @@ impl Facts {
         lock(&self.cache).at(address)
     }
 
+    /// When somebody last proved to be at an address, Unix ms.
+    pub fn last_seen(&self, address: &Address) -> Option<u64> {
+        lock(&self.cache).last_seen_at(address)
+    }
+
     /// All devices that have proven themselves, by device.
     pub fn known(&self) -> BTreeMap<PublicKey, Vec<Address>> {
         lock(&self.cache).devices()
@@ -95,6 +100,11 @@ impl Facts {
         if let Err(error) = lock(&self.cache).save() {
             tracing::warn!(%error, "known peers could not be remembered");
         }
+    }
+
+    /// Is anybody connected at this address?
+    pub fn is_company(&self, address: &Address) -> bool {
+        lock(&self.present).keys().any(|(_, at)| at == address)
     }
 
     fn remember(&self, address: Address, hint: Hint) {

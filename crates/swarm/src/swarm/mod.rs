@@ -8,6 +8,7 @@ mod dialler;
 mod facts;
 mod progress;
 
+pub use crate::discovery::setup::{Nonce, PacketMaker, Seen, Setup};
 pub use crate::protocol::{Held, Receipt, Role};
 pub use crate::session::SwarmEvent;
 pub use progress::SyncProgress;
@@ -16,7 +17,7 @@ use crate::discovery::beacon::PORT;
 use crate::discovery::cache::Cache;
 use crate::protocol::Limits;
 use crate::session::{Context, Spaces};
-use crate::transport::{Hint, Transport};
+use crate::transport::{Connection, Hint, Purpose, Transport, TransportError};
 use cobox_feed::set::FeedSet;
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
@@ -27,12 +28,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Bytes of received blocks that may wait to be stored, all spaces together.
 const MEMORY: usize = 64 << 20;
+/// Connections for claiming that may wait to be looked at; more are closed.
+const CLAIMS: usize = 8;
 /// How long a stop waits for tasks to end.
 const STOP: Duration = Duration::from_secs(3);
 
@@ -118,6 +121,9 @@ impl Swarm {
             links: Mutex::default(),
             banned: Mutex::default(),
             changed: Notify::new(),
+            setup: Mutex::default(),
+            seen: Mutex::default(),
+            claims: Mutex::default(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -133,12 +139,23 @@ impl Swarm {
     /// Takes part at an address. Certificates found in the set admit feeds; those that peers send are verified (keys::Chain),
     /// stored, and their feeds admitted.
     pub fn join(&self, address: Address, role: Role, set: Arc<FeedSet>) {
-        self.inner.context.spaces.join(address, role, set);
+        self.join_within(address, role, set, None);
+    }
+
+    /// The same, within a quota of this address alone (bytes that signed heads may promise, all feeds together; checked before
+    /// anything is fetched). The smaller one counts, if there is also one for all.
+    pub fn join_within(&self, address: Address, role: Role, set: Arc<FeedSet>, quota: Option<u64>) {
+        self.inner.context.spaces.join(address, role, set, quota);
         for hint in self.inner.facts.known_at(&address) {
             self.introduce(address, hint);
         }
         self.inner.dialler.wake();
         self.inner.changed.notify_one();
+    }
+
+    /// Changes the quota of one address. What is held stays; what was left out is asked for again.
+    pub fn limit(&self, address: &Address, quota: Option<u64>) {
+        self.inner.context.spaces.limit(address, quota);
     }
 
     /// Ends it. Peers are told; what is known of them is kept.
@@ -161,6 +178,45 @@ impl Swarm {
     pub fn forget(&self, address: &Address) {
         self.inner.dialler.forget(address);
         self.inner.facts.forget(address);
+    }
+
+    /// Lets this device say on the local network that it can be claimed, from now on or (none) no more. To be called again when what
+    /// `maker` says has changed.
+    pub fn announce_setup(&self, maker: Option<PacketMaker>) {
+        *lock(&self.inner.setup) = maker;
+        self.inner.changed.notify_one();
+    }
+
+    /// Devices heard lately that can be claimed.
+    pub fn seen(&self) -> Vec<Seen> {
+        lock(&self.inner.seen).list(Instant::now())
+    }
+
+    /// Incoming connections for claiming, from now on; until this is called they are closed.
+    pub fn take_claims(&self) -> mpsc::Receiver<Box<dyn Connection>> {
+        let (sender, claims) = mpsc::channel(CLAIMS);
+        *lock(&self.inner.claims) = Some(sender);
+        claims
+    }
+
+    /// Connects to a device in order to claim it.
+    ///
+    /// # Errors
+    ///
+    /// `Unreachable`.
+    pub async fn dial_claim(&self, hint: &Hint) -> Result<Box<dyn Connection>, TransportError> {
+        let transport = &self.inner.context.transport;
+        transport.dial_for(Purpose::Claim, hint).await
+    }
+
+    /// Signs with the device key; peers know it as [`Swarm::hint`]'s device.
+    pub fn sign_setup(&self, setup: &Setup) -> Vec<u8> {
+        setup.encode(self.inner.context.transport.key_pair())
+    }
+
+    /// Bytes left on the disk where things are kept, if that is known.
+    pub fn free(&self) -> Option<u64> {
+        self.inner.context.spaces.free()
     }
 
     /// How others reach us.
@@ -196,6 +252,15 @@ impl Swarm {
         self.inner.facts.known_at(address)
     }
 
+    /// When anybody was last connected at an address, Unix ms: now, if somebody is.
+    pub fn last_contact(&self, address: &Address) -> Option<u64> {
+        let facts = &self.inner.facts;
+        match facts.is_company(address) {
+            true => Some(crate::session::unix_ms()),
+            false => facts.last_seen(address),
+        }
+    }
+
     /// Newest verified receipts for an address.
     pub fn receipts(&self, address: &Address) -> Vec<Receipt> {
         self.inner.facts.receipts(address)
@@ -204,7 +269,10 @@ impl Swarm {
     /// How far.
     pub fn progress(&self, address: &Address) -> SyncProgress {
         match self.inner.context.spaces.state(address) {
-            Some((set, claims)) => SyncProgress::of(&set, &claims),
+            Some((set, claims)) => SyncProgress {
+                over_quota: self.inner.context.spaces.is_over_quota(address),
+                ..SyncProgress::of(&set, &claims)
+            },
             None => SyncProgress::default(),
         }
     }

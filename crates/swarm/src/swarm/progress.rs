@@ -17,6 +17,8 @@ pub struct SyncProgress {
     pub bytes_known: u64,
     /** bytes of blocks held (estimate where blocks are unequal) */
     pub bytes_held: u64,
+    /** something was left out because of the quota */
+    pub over_quota: bool,
 }
 
 impl SyncProgress {

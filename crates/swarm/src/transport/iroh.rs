@@ -3,8 +3,8 @@
 
 use super::traffic::{Counted, Traffic};
 use super::{
-    BoxFuture, Connection, DIAL_TIMEOUT, Hint, MAX_ADDRESSES, ReceiveStream, SendStream, Transport,
-    TransportError,
+    BoxFuture, Connection, DIAL_TIMEOUT, Hint, MAX_ADDRESSES, Purpose, ReceiveStream, SendStream,
+    Transport, TransportError,
 };
 use cobox_keys::identity::{KeyPair, PublicKey};
 use iroh::endpoint::{ConnectionError, QuicTransportConfig, VarInt, presets};
@@ -18,8 +18,9 @@ use tokio::task::JoinSet;
 /// How long the end waits for peers to hear of it.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// Protocol name and version within the TLS handshake.
-const ALPN: &[u8] = b"cobox/sync/1";
+/// Protocol names and versions within the TLS handshake.
+const SYNC: &[u8] = b"cobox/sync/1";
+const CLAIM: &[u8] = b"cobox/claim/1";
 /// A path that has been silent for so long is dead: short, so that a pulled cable is noticed.
 const IDLE: Duration = Duration::from_secs(6);
 /// A connection without a living path ends after this, so that a device that lost power is seen to be away.
@@ -67,7 +68,7 @@ impl IrohTransport {
         let start = |e: &dyn std::fmt::Display| TransportError::Start(e.to_string());
         let mut builder = Endpoint::builder(presets::Minimal)
             .secret_key(SecretKey::from_bytes(pair.expose_seed()))
-            .alpns(vec![ALPN.to_vec()])
+            .alpns(vec![SYNC.to_vec(), CLAIM.to_vec()])
             .transport_config(transport_config())
             .clear_ip_transports();
         for ip in addresses_to_bind(options.ip) {
@@ -145,8 +146,9 @@ impl Transport for IrohTransport {
         }
     }
 
-    fn dial<'a>(
+    fn dial_for<'a>(
         &'a self,
+        purpose: Purpose,
         hint: &'a Hint,
     ) -> BoxFuture<'a, Result<Box<dyn Connection>, TransportError>> {
         Box::pin(async move {
@@ -154,7 +156,7 @@ impl Transport for IrohTransport {
                 EndpointId::from_bytes(&hint.device.0).map_err(|_| TransportError::Unreachable)?;
             let addresses = worth_dialling(hint, &interface_ips());
             let target = EndpointAddr::from_parts(id, addresses.into_iter().map(TransportAddr::Ip));
-            let dialled = self.endpoint.connect(target, ALPN);
+            let dialled = self.endpoint.connect(target, protocol(purpose));
             match tokio::time::timeout(DIAL_TIMEOUT, dialled).await {
                 Ok(Ok(connection)) => Ok(IrohConnection::boxed(connection, true)),
                 Ok(Err(cause)) => {
@@ -176,6 +178,13 @@ impl Transport for IrohTransport {
             let goodbye = tokio::time::timeout(GOODBYE, self.endpoint.close());
             goodbye.await.ok(); // what is left ends with the endpoint
         })
+    }
+}
+
+fn protocol(purpose: Purpose) -> &'static [u8] {
+    match purpose {
+        Purpose::Sync => SYNC,
+        Purpose::Claim => CLAIM,
     }
 }
 
@@ -262,6 +271,13 @@ fn in_words(error: ConnectionError) -> String {
 impl Connection for IrohConnection {
     fn remote(&self) -> PublicKey {
         PublicKey(*self.inner.remote_id().as_bytes())
+    }
+
+    fn purpose(&self) -> Purpose {
+        match self.inner.alpn() == CLAIM {
+            true => Purpose::Claim,
+            false => Purpose::Sync,
+        }
     }
 
     fn dialled(&self) -> bool {

@@ -3,7 +3,9 @@
 //! For tests of everything above. Connections can be cut and devices unplugged, as cables can.
 
 use super::traffic::{Counted, Traffic};
-use super::{BoxFuture, Connection, Hint, ReceiveStream, SendStream, Transport, TransportError};
+use super::{
+    BoxFuture, Connection, Hint, Purpose, ReceiveStream, SendStream, Transport, TransportError,
+};
 use cobox_keys::identity::{KeyPair, PublicKey};
 use std::collections::HashMap;
 use std::io;
@@ -42,6 +44,7 @@ pub struct MemoryTransport {
 
 /// What the two ends of a connection share.
 struct Wire {
+    purpose: Purpose,
     closed: CancellationToken,
     reason: Mutex<String>,
     secrets: Mutex<HashMap<&'static [u8], [u8; 32]>>,
@@ -108,13 +111,18 @@ impl MemoryNetwork {
         }
     }
 
-    fn connect(&self, from: PublicKey, to: PublicKey) -> Result<MemoryConnection, TransportError> {
+    fn connect(
+        &self,
+        from: PublicKey,
+        to: PublicKey,
+        purpose: Purpose,
+    ) -> Result<MemoryConnection, TransportError> {
         let mut devices = lock(&self.devices);
         let plugged = |key| devices.get(key).is_some_and(|d: &Device| d.plugged);
         if !plugged(&from) || !plugged(&to) {
             return Err(TransportError::Unreachable);
         }
-        let wire = Arc::new(Wire::new());
+        let wire = Arc::new(Wire::new(purpose));
         let (ours, theirs) = pair_of_connections(&wire, from, to);
         let accepted = devices
             .get(&to)
@@ -172,8 +180,9 @@ fn pair_of_connections(
 }
 
 impl Wire {
-    fn new() -> Self {
+    fn new(purpose: Purpose) -> Self {
         Self {
+            purpose,
             closed: CancellationToken::new(),
             reason: Mutex::default(),
             secrets: Mutex::default(),
@@ -205,15 +214,16 @@ impl Transport for MemoryTransport {
         }
     }
 
-    fn dial<'a>(
+    fn dial_for<'a>(
         &'a self,
+        purpose: Purpose,
         hint: &'a Hint,
     ) -> BoxFuture<'a, Result<Box<dyn Connection>, TransportError>> {
         Box::pin(async move {
             if self.closed.is_cancelled() {
                 return Err(TransportError::Closed("stopped".into()));
             }
-            let connection = self.network.connect(self.device(), hint.device)?;
+            let connection = self.network.connect(self.device(), hint.device, purpose)?;
             Ok(Box::new(connection) as Box<dyn Connection>)
         })
     }
@@ -277,6 +287,10 @@ fn halves(stream: MemoryStream) -> (SendStream, ReceiveStream) {
 impl Connection for MemoryConnection {
     fn remote(&self) -> PublicKey {
         self.remote
+    }
+
+    fn purpose(&self) -> Purpose {
+        self.wire.purpose
     }
 
     fn dialled(&self) -> bool {

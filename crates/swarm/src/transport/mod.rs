@@ -28,6 +28,15 @@ pub type SendStream = Box<dyn AsyncWrite + Send + Unpin>;
 /// Receiving half of a stream.
 pub type ReceiveStream = Box<dyn AsyncRead + Send + Unpin>;
 
+/// What a connection is for; both ends agree on it within the handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// exchanging what spaces hold
+    Sync,
+    /// becoming a device's administrator
+    Claim,
+}
+
 /// Why a peer could not be talked to.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -54,10 +63,18 @@ pub trait Transport: Send + Sync + 'static {
     /// How others reach us now.
     fn hint(&self) -> Hint;
     /// Connects within ten seconds, or not.
+    fn dial_for<'a>(
+        &'a self,
+        purpose: Purpose,
+        hint: &'a Hint,
+    ) -> BoxFuture<'a, Result<Box<dyn Connection>, TransportError>>;
+    /// The same, to exchange what spaces hold.
     fn dial<'a>(
         &'a self,
         hint: &'a Hint,
-    ) -> BoxFuture<'a, Result<Box<dyn Connection>, TransportError>>;
+    ) -> BoxFuture<'a, Result<Box<dyn Connection>, TransportError>> {
+        self.dial_for(Purpose::Sync, hint)
+    }
     /// Next incoming connection; `None` when closed.
     fn accept(&self) -> BoxFuture<'_, Option<Box<dyn Connection>>>;
     /// Closes everything in an orderly way.
@@ -68,6 +85,8 @@ pub trait Transport: Send + Sync + 'static {
 pub trait Connection: Send + Sync + 'static {
     /// The other device, proven.
     fn remote(&self) -> PublicKey;
+    /// What it is for.
+    fn purpose(&self) -> Purpose;
     /// True on the side that dialled.
     fn dialled(&self) -> bool;
     /// 32 bytes both sides (and nobody else) can compute for a label (TLS exporter).

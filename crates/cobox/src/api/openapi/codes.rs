@@ -66,6 +66,21 @@ pub const SPACE: &[Row] = &[
     ),
 ];
 
+/// Calls about one device.
+pub const DEVICE: &[Row] = &[
+    (400, "bad_request", "an input cannot be understood"),
+    (
+        404,
+        "no_such_device",
+        "no device here has that name, address or key",
+    ),
+    (
+        409,
+        "ambiguous_name",
+        "several devices have that name: use the address",
+    ),
+];
+
 /// Calls that read what is inside a space.
 pub const READ: &[Row] = &[
     (400, "bad_path", "that cannot be a path in a space"),
@@ -106,6 +121,50 @@ pub const WRITE: &[Row] = &[
 /// What single calls name.
 pub const SINGLE: &[Row] = &[
     (400, "bad_annotation", "that cannot be noted"),
+    (
+        403,
+        "not_an_admin",
+        "we are not an admin of the device; nothing was said to it",
+    ),
+    (403, "code_needed", "the device shows a code that is needed"),
+    (
+        403,
+        "wrong_code",
+        "that is not the code which the device shows",
+    ),
+    (403, "taken", "the device has an admin already"),
+    (
+        403,
+        "refused",
+        "the device refuses, for the reason in the words",
+    ),
+    (
+        404,
+        "device_not_seen",
+        "no such device announces itself on this network",
+    ),
+    (404, "no_such_device", "no device runs here"),
+    (
+        409,
+        "ambiguous_name",
+        "several devices announce themselves by that name: use the key",
+    ),
+    (409, "stale", "that announcement is over or was used"),
+    (
+        502,
+        "unreachable",
+        "the device announces itself but does not answer",
+    ),
+    (
+        502,
+        "interrupted",
+        "the connection to the device broke off: repeat the call",
+    ),
+    (
+        502,
+        "unproven",
+        "the device does not prove to be what it says",
+    ),
     (400, "bad_folder", "that cannot be mounted on"),
     (400, "bad_policy", "that cannot be wished for"),
     (400, "empty_message", "the message says nothing"),
@@ -182,6 +241,7 @@ pub const SINGLE: &[Row] = &[
 pub fn rows(name: &str) -> Vec<Row> {
     match name {
         "@space" => SPACE.to_vec(),
+        "@device" => DEVICE.to_vec(),
         "@read" => READ.to_vec(),
         "@write" => [READ, WRITE].concat(),
         code => SINGLE.iter().filter(|row| row.1 == code).copied().collect(),

@@ -99,6 +99,8 @@ fn complete(path: &str, method: &str, call: &mut Value) {
 fn add_parameter(call: &mut Value, name: &str) {
     let description = match name {
         "space" => "name or address of the space",
+        "device" => "name, address or public key of the device",
+        "publicKey" => "64 hex digits",
         "address" => "64 hex digits",
         _ => "its id",
     };
@@ -124,6 +126,9 @@ fn rows_of(call: &Value, names: &[&str], is_open: bool) -> BTreeSet<Row> {
     }
     if names.contains(&"space") {
         rows.extend(codes::SPACE);
+    }
+    if names.contains(&"device") {
+        rows.extend(codes::DEVICE);
     }
     let named = call["x-codes"].as_array().into_iter().flatten();
     rows.extend(named.filter_map(Value::as_str).flat_map(codes::rows));
