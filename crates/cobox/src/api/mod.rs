@@ -110,6 +110,7 @@ fn calls() -> OpenApiRouter<Arc<Api>> {
 fn calls_of_hub() -> OpenApiRouter<Arc<Api>> {
     let few = OpenApiRouter::new()
         .merge(program::routes())
+        .merge(access::routes())
         .merge(openapi::routes())
         .merge(spaces::hub_routes())
         .merge(events::hub_routes())

@@ -44,6 +44,7 @@ pub struct ExplainJson {
 
 /// Parameters of a query.
 #[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct QueryOptions {
     /// say how the answer was found
@@ -53,6 +54,7 @@ pub struct QueryOptions {
 
 /// Parameters of a live query by GET.
 #[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct LiveOptions {
     /// the query, as JSON

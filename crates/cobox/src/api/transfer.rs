@@ -2,12 +2,12 @@
 
 use crate::api::types::*;
 use crate::api::upload::Upload;
-use crate::api::{Api, ApiError, Segment, blocking, files, range, shapes};
-use axum::Json;
+use crate::api::{Api, ApiError, Segment, blocking, files, guard, range, shapes};
 use axum::body::Body as HttpBody;
 use axum::extract::{DefaultBodyLimit, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Json, middleware};
 use bytes::Bytes;
 use cobox_drive::drive::Drive;
 use cobox_drive::handle::FileReader;
@@ -30,9 +30,13 @@ const MAX_DRAINED: u64 = 1 << 30;
 
 /// The calls of this file. Uploads are streamed, so their length is bounded by the disk, not by memory.
 pub fn routes() -> OpenApiRouter<Arc<Api>> {
+    let bounded = OpenApiRouter::new()
+        .routes(routes!(read, remove))
+        .layer(middleware::from_fn(guard::bound_body));
     OpenApiRouter::new()
-        .routes(routes!(read, write, remove))
+        .routes(routes!(write))
         .layer(DefaultBodyLimit::disable())
+        .merge(bounded)
 }
 
 /// Read a file, or a part of it

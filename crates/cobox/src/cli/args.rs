@@ -92,7 +92,7 @@ pub enum Command {
         #[command(subcommand)]
         what: Option<Jobs>,
     },
-    /// Set the password of the API, asked for or from standard input; everybody is logged out
+    /// Set the password of the API, asked for or from standard input
     Password,
     /// Settings of this home
     #[command(subcommand)]

@@ -6,6 +6,7 @@ use crate::cli::mounts::mounted;
 use crate::cli::output::{Output, bytes, count, here, line_out, printable, progress, table};
 use crate::cli::{CliError, Done, health, notes, talk};
 use crate::client::{Client, in_space};
+use serde_json::json;
 use std::io::{self, BufRead};
 use ureq::http::Method;
 
@@ -137,7 +138,7 @@ pub fn invite(
         read_only,
     };
     let code: CodeJson = client.call(Method::POST, &in_space(space, "/invites"), &request)?;
-    output.result(&code, |code| code.code.clone());
+    output.result(&json!({ "code": code.code }), |_| code.code.clone());
     Ok(Done::Fully)
 }
 

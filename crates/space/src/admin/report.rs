@@ -54,12 +54,6 @@ pub struct ReportRow {
     pub over_quota: bool,
 }
 
-impl Default for CommandId {
-    fn default() -> Self {
-        Self([0; 16])
-    }
-}
-
 impl ReportRow {
     fn encode(&self) -> Vec<u8> {
         let record = Record::new(FORMAT)
@@ -161,8 +155,8 @@ mod tests {
             bytes_known: u64::MAX,
             bytes_held: u64::MAX,
             size: u64::MAX,
-            last_contact_ms: (n % 2 == 0).then_some(u64::MAX),
-            over_quota: n % 3 == 0,
+            last_contact_ms: n.is_multiple_of(2).then_some(u64::MAX),
+            over_quota: n.is_multiple_of(3),
         }
     }
 

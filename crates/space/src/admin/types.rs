@@ -19,7 +19,7 @@ pub const MAX_MINUTES: u64 = 24 * 60;
 const ROOT_SIGNS: &str = "device";
 
 /// Which command: a hash over its author, time and content, so that nobody can put another in its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CommandId(pub [u8; 16]);
 
 /// What the device shall do.

@@ -95,7 +95,7 @@ impl Shelf {
     pub(crate) fn create_device(&self, name: &str) -> Result<Arc<Space>, SpaceError> {
         let me = self.public_key();
         self.create_with(name, |space, root| {
-            space.log().tell(&DeviceAbout::sign(root, me))
+            space.log().tell(&DeviceAbout::sign(root, me)).map(drop)
         })
     }
 

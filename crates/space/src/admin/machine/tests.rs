@@ -66,15 +66,13 @@ impl World {
         }
     }
 
-    fn state(
-        &self,
-    ) -> (
-        &BTreeMap<Address, (Option<String>, Option<u64>)>,
-        &Option<String>,
-    ) {
+    fn state(&self) -> (&Replicas, &Option<String>) {
         (&self.replicas, &self.name)
     }
 }
+
+/// Name and quota of each.
+type Replicas = BTreeMap<Address, (Option<String>, Option<u64>)>;
 
 /// A device that hears messages in some order and may be killed anywhere.
 #[derive(Clone, Debug)]

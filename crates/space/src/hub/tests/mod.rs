@@ -32,8 +32,10 @@ impl World {
     }
 
     fn shelf(&self, name: &str) -> Shelf {
-        let mut options = ShelfOptions::default();
-        options.lan = false;
+        let options = ShelfOptions {
+            lan: false,
+            ..Default::default()
+        };
         let network = self.network.clone();
         let transport: TransportFactory = Box::new(move |pair| {
             Box::pin(async move { Ok(Arc::new(network.device(pair)) as Arc<dyn Transport>) })
