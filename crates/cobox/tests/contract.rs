@@ -232,7 +232,9 @@ fn every_call_refuses_strangers_and_nonsense() {
             "{\"name\":",
             &"[".repeat(100_000),
         ] {
-            if call.takes_json() {
+            // An array of no steps is a query, for everything.
+            let is_sense = nonsense == "[]" && call.path.contains("/query");
+            if call.takes_json() && !is_sense {
                 let (status, body) = ask(&format!("{host}{token}"), nonsense.as_bytes());
                 assert!(
                     (400..500).contains(&status),

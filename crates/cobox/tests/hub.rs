@@ -62,7 +62,9 @@ fn claimed_on_the_lan_it_backs_up_a_space_that_comes_back_from_it_alone() {
     // A stranger who still remembers the announcement is too late.
     let key = seen["publicKey"].as_str().unwrap();
     let late = eve.fails(&["device", "setup", key, "--name", "mine"]);
-    assert!(late.contains("admin already"), "{late}");
+    // Which of the two depends on whether the announcement is over yet.
+    let refused = late.contains("admin already") || late.contains("used already");
+    assert!(refused, "{late}");
     wait_for_silence(&eve);
     let unseen = eve.fails(&["device", "setup", key, "--name", "mine"]);
     assert!(unseen.contains("announces itself"), "{unseen}");
@@ -293,8 +295,9 @@ fn killed_in_the_middle_of_every_command_it_does_each_once() {
     }
     let log = until("all are answered", || {
         let log = ann.json(&["device", "log", device]);
-        let done = |one: &Value| one["state"] == "done";
-        match log.as_array().unwrap().iter().all(done) {
+        // A command that is heard late may be superseded by then: what was announced is hidden again.
+        let answered = |one: &Value| one["state"] == "done" || one["state"] == "superseded";
+        match log.as_array().unwrap().iter().all(answered) {
             true => Ok(log),
             false => Err(log.to_string()),
         }
