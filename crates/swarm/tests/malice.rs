@@ -375,8 +375,8 @@ async fn an_expelled_peer_does_not_come_back_at_once() {
     mallory.raw(&frame::control(place, 0, &[])).await;
     mallory.thrown_out().await;
     drop(mallory);
-    let mut again = Mallory::dial(&scene.network, 66, &scene.alice.hint).await;
-    assert_eq!(again.thrown_out().await, "expelled a moment ago");
+    let why = Mallory::turned_away(&scene.network, 66, &scene.alice.hint).await;
+    assert_eq!(why, "expelled a moment ago");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

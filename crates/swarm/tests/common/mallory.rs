@@ -59,6 +59,14 @@ impl Mallory {
         mallory
     }
 
+    /// Dials where nobody wants her, and says nothing: the connection may be closed before there is a stream. Why it was.
+    pub async fn turned_away(network: &MemoryNetwork, seed: u8, victim: &Hint) -> String {
+        let transport = network.device(KeyPair::from_seed(&[seed; 32]));
+        let connection = transport.dial(victim).await.expect("a connection");
+        let closed = tokio::time::timeout(PATIENCE, connection.closed());
+        closed.await.expect("turned away in time")
+    }
+
     /// Dials and proves that she knows the address, as every replicator can.
     pub async fn in_space(
         network: &MemoryNetwork,
