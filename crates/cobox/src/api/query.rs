@@ -1,6 +1,5 @@
 //! Queries over the messages of a space. Read-only; the language is described in `docs/query.md`.
 
-use crate::api::types::ErrorsJson;
 use crate::api::{Api, ApiError, Segment, blocking};
 use axum::Json;
 use axum::body::Bytes;
@@ -73,14 +72,10 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
     post,
     path = "/spaces/{space}/query",
     tag = "query",
-    params(("space" = String, Path, description = "name or address"), QueryOptions),
+    params(QueryOptions),
     request_body(content = Value, description = "the query; see docs/query.md"),
     responses(
         (status = 200, body = QueryJson),
-        (status = 400, description = "the query is not understood; says where", body = ErrorsJson),
-        (status = 404, description = "there is no such space", body = ErrorsJson),
-        (status = 409, description = "several spaces have this name", body = ErrorsJson),
-        (status = 413, description = "the body is longer than 1 MiB", body = ErrorsJson),
     ),
     extensions(("x-codes" = json!(["bad_query", "query_too_large"])))
 )]
@@ -118,14 +113,9 @@ pub async fn ask(
     post,
     path = "/spaces/{space}/query/live",
     tag = "query",
-    params(("space" = String, Path, description = "name or address")),
     request_body(content = Value, description = "the query; see docs/query.md"),
     responses(
         (status = 200, description = "server-sent events", body = String, content_type = "text/event-stream"),
-        (status = 400, description = "the query is not understood; says where", body = ErrorsJson),
-        (status = 404, description = "there is no such space", body = ErrorsJson),
-        (status = 409, description = "several spaces have this name", body = ErrorsJson),
-        (status = 413, description = "the body is longer than 1 MiB", body = ErrorsJson),
     ),
     extensions(("x-codes" = json!(["bad_query", "query_too_large"])))
 )]
@@ -142,13 +132,9 @@ pub async fn follow(
     get,
     path = "/spaces/{space}/query/live",
     tag = "query",
-    params(("space" = String, Path, description = "name or address"), LiveOptions),
+    params(LiveOptions),
     responses(
         (status = 200, description = "server-sent events", body = String, content_type = "text/event-stream"),
-        (status = 400, description = "the query is not understood; says where", body = ErrorsJson),
-        (status = 404, description = "there is no such space", body = ErrorsJson),
-        (status = 409, description = "several spaces have this name", body = ErrorsJson),
-        (status = 413, description = "the body is longer than 1 MiB", body = ErrorsJson),
     ),
     extensions(("x-codes" = json!(["bad_query", "query_too_large"])))
 )]
