@@ -3,14 +3,15 @@
 mod tls;
 mod unix;
 
-use crate::api::{self, Api, Door, Reach};
-use axum::serve::{Listener, ListenerExt};
+use crate::api::{self, Api, Door, Reach, Remote};
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
 use std::future::IntoFuture;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// Why a door cannot be opened.
@@ -111,11 +112,7 @@ impl Doors {
             reach,
             hosts: self.hosts.clone(),
         };
-        // Else the body of a small answer waits 40 ms for the acknowledgement of its head.
-        let loopback = self.loopback.tap_io(|connection| {
-            connection.set_nodelay(true).ok(); // without it: slower, but as right
-        });
-        let mut all = vec![answer(loopback, api, Door::loopback(port))];
+        let mut all = vec![answer(Loopback(self.loopback), api, Door::loopback(port))];
         if let Some(tls) = self.network {
             let reach = Reach::Network(tls.at());
             all.push(answer(tls, api, door(reach)));
@@ -130,11 +127,52 @@ impl Doors {
 fn answer<L: Listener>(listener: L, api: &Arc<Api>, door: Door) -> JoinHandle<io::Result<()>>
 where
     L::Addr: std::fmt::Debug,
+    Remote: for<'a> Connected<IncomingStream<'a, L>>,
 {
     let mut stopping = api.stop.subscribe();
-    let server = axum::serve(listener, api::router(api.clone(), door));
+    let router = api::router(api.clone(), door);
+    let server = axum::serve(
+        listener,
+        router.into_make_service_with_connect_info::<Remote>(),
+    );
     let server = server.with_graceful_shutdown(async move {
         let _ = stopping.wait_for(|stop| *stop).await;
     });
     tokio::spawn(server.into_future())
+}
+
+/// Loopback. Without a delay of its own: else the body of a small answer waits 40 ms for the acknowledgement of its head.
+struct Loopback(TcpListener);
+
+impl Listener for Loopback {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        let (connection, from) = Listener::accept(&mut self.0).await;
+        connection.set_nodelay(true).ok(); // without it: slower, but as right
+        (connection, from)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+impl Connected<IncomingStream<'_, Loopback>> for Remote {
+    fn connect_info(stream: IncomingStream<'_, Loopback>) -> Self {
+        Self(Some(*stream.remote_addr()))
+    }
+}
+
+impl Connected<IncomingStream<'_, tls::Tls>> for Remote {
+    fn connect_info(stream: IncomingStream<'_, tls::Tls>) -> Self {
+        Self(Some(*stream.remote_addr()))
+    }
+}
+
+impl Connected<IncomingStream<'_, unix::Socket>> for Remote {
+    fn connect_info(_: IncomingStream<'_, unix::Socket>) -> Self {
+        Self(None)
+    }
 }
