@@ -35,5 +35,5 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: true,
   },
-  test: { include: ["src/**/*.test.ts"] },
+  test: { include: ["src/**/*.test.ts"], setupFiles: ["scripts/test-browser.js"] },
 } as Parameters<typeof defineConfig>[0]);

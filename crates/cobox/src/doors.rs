@@ -1,17 +1,18 @@
 //! Where the API answers: loopback always; over TLS for other machines and at a Unix socket where asked for.
 
+mod loopback;
 mod tls;
 mod unix;
 
 use crate::api::{self, Api, Door, Reach, Remote};
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
+use loopback::Loopback;
 use std::future::IntoFuture;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// Why a door cannot be opened.
@@ -52,7 +53,7 @@ pub struct Wanted {
 
 /// Doors that are open, though nobody answers yet.
 pub struct Doors {
-    loopback: TcpListener,
+    loopback: Vec<Loopback>,
     network: Option<tls::Tls>,
     socket: Option<unix::Socket>,
     hosts: Vec<String>,
@@ -61,8 +62,7 @@ pub struct Doors {
 impl Doors {
     /// Opens all, or none.
     pub async fn open(wanted: &Wanted) -> Result<Self, DoorError> {
-        let loopback = (Ipv4Addr::LOCALHOST, wanted.port);
-        let opened = TcpListener::bind(loopback).await;
+        let opened = loopback::open(wanted.port).await;
         let loopback = opened.map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => DoorError::PortTaken(wanted.port),
             _ => DoorError::Listen(format!("port {}", wanted.port), error),
@@ -89,7 +89,8 @@ impl Doors {
 
     /// The port on loopback.
     pub fn port(&self) -> io::Result<u16> {
-        Ok(self.loopback.local_addr()?.port())
+        let first = self.loopback.first();
+        first.map_or(Ok(0), |loopback| Ok(loopback.local_addr()?.port()))
     }
 
     /// Where else it is open, for people.
@@ -112,7 +113,10 @@ impl Doors {
             reach,
             hosts: self.hosts.clone(),
         };
-        let mut all = vec![answer(Loopback(self.loopback), api, Door::loopback(port))];
+        let loopback = self.loopback.into_iter();
+        let mut all: Vec<_> = loopback
+            .map(|loopback| answer(loopback, api, Door::loopback(port)))
+            .collect();
         if let Some(tls) = self.network {
             let reach = Reach::Network(tls.at());
             all.push(answer(tls, api, door(reach)));
@@ -139,24 +143,6 @@ where
         let _ = stopping.wait_for(|stop| *stop).await;
     });
     tokio::spawn(server.into_future())
-}
-
-/// Loopback. Without a delay of its own: else the body of a small answer waits 40 ms for the acknowledgement of its head.
-struct Loopback(TcpListener);
-
-impl Listener for Loopback {
-    type Io = TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        let (connection, from) = Listener::accept(&mut self.0).await;
-        connection.set_nodelay(true).ok(); // without it: slower, but as right
-        (connection, from)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
 }
 
 impl Connected<IncomingStream<'_, Loopback>> for Remote {

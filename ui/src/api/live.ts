@@ -84,6 +84,8 @@ export function startLive(): void {
   watch(
     session,
     (state) => {
+      // What was refused at the door is asked for again.
+      if (state === "in") refresh();
       if (state === "in" && !socket) connect();
       if (state !== "in" && state !== "away") stop();
     },

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What the kernel calls a connection that is open at that end.
 const OPEN: &str = "01";
@@ -23,18 +23,18 @@ pub enum Owner {
     Unknown,
 }
 
-/// Of the end at `theirs` of a connection whose other end is ours, at `port` on 127.0.0.1.
+/// Of the end at `theirs` of a connection whose other end is ours, at `port` of loopback.
 pub fn of(theirs: SocketAddr, port: u16) -> Owner {
-    let SocketAddr::V4(theirs) = theirs else {
+    let (table, ours): (_, IpAddr) = match theirs {
+        SocketAddr::V4(_) => ("/proc/net/tcp", Ipv4Addr::LOCALHOST.into()),
+        SocketAddr::V6(_) => ("/proc/net/tcp6", Ipv6Addr::LOCALHOST.into()),
+    };
+    let Ok(table) = File::open(table) else {
         return Owner::Unknown;
     };
-    let Ok(table) = File::open("/proc/net/tcp") else {
-        return Owner::Unknown;
-    };
-    let ours = SocketAddrV4::new([127, 0, 0, 1].into(), port);
     let lines = BufReader::new(table).lines().map_while(Result::ok);
     let me = rustix::process::geteuid().as_raw();
-    match user(lines, theirs, ours) {
+    match user(lines, theirs, SocketAddr::new(ours, port)) {
         Some(NOBODY) | None => Owner::Unknown,
         Some(user) if user == me => Owner::Us,
         Some(_) => Owner::Another,
@@ -42,7 +42,7 @@ pub fn of(theirs: SocketAddr, port: u16) -> Owner {
 }
 
 /// The user of the open connection from `from` to `to`, read from the kernel's table.
-fn user(lines: impl Iterator<Item = String>, from: SocketAddrV4, to: SocketAddrV4) -> Option<u32> {
+fn user(lines: impl Iterator<Item = String>, from: SocketAddr, to: SocketAddr) -> Option<u32> {
     let (from, to) = (hex(from), hex(to));
     lines.skip(1).find_map(|line| {
         let mut fields = line.split_whitespace().skip(1);
@@ -52,10 +52,15 @@ fn user(lines: impl Iterator<Item = String>, from: SocketAddrV4, to: SocketAddrV
     })
 }
 
-/// As in the table: the address as the machine holds it in memory, the port as a number.
-fn hex(at: SocketAddrV4) -> String {
-    let ip = u32::from_ne_bytes(at.ip().octets());
-    format!("{ip:08X}:{:04X}", at.port())
+/// As in the table: the address in words as the machine holds them in memory, the port as a number.
+fn hex(at: SocketAddr) -> String {
+    let octets = match at.ip() {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    let (words, _) = octets.as_chunks::<4>();
+    let words: String = words.iter().map(|word| format!("{:08X}", u32::from_ne_bytes(*word))).collect();
+    format!("{words}:{:04X}", at.port())
 }
 
 #[cfg(test)]
@@ -65,18 +70,19 @@ mod tests {
 
     #[test]
     fn our_own_connection_is_ours_while_it_is_open() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let there = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        let (_here, theirs) = listener.accept().unwrap();
-        assert_eq!(of(theirs, port), Owner::Us);
-        assert_eq!(of(theirs, port.wrapping_add(1)), Owner::Unknown);
-        drop(there);
-        assert_eq!(
-            of(theirs, port),
-            Owner::Unknown,
-            "whoever has gone is nobody"
-        );
+        for loopback in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(listener) = TcpListener::bind(loopback) else {
+                assert_ne!(loopback, "127.0.0.1:0");
+                continue; // a machine without IPv6
+            };
+            let at = listener.local_addr().unwrap();
+            let there = TcpStream::connect(at).unwrap();
+            let (_here, theirs) = listener.accept().unwrap();
+            assert_eq!(of(theirs, at.port()), Owner::Us, "{loopback}");
+            assert_eq!(of(theirs, at.port().wrapping_add(1)), Owner::Unknown);
+            drop(there);
+            assert_eq!(of(theirs, at.port()), Owner::Unknown, "whoever has gone is nobody");
+        }
     }
 
     #[test]
@@ -85,7 +91,7 @@ mod tests {
             "127.0.0.1:40000".parse().unwrap(),
             "127.0.0.1:9112".parse().unwrap(),
         );
-        let line = |from: SocketAddrV4, to: SocketAddrV4, state: &str, user: u32| {
+        let line = |from: SocketAddr, to: SocketAddr, state: &str, user: u32| {
             let (from, to) = (hex(from), hex(to));
             format!(
                 "   1: {from} {to} {state} 00000000:00000000 00:00000000 00000000  {user}        0 4711 1"
