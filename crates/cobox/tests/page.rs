@@ -7,9 +7,13 @@ use common::http::split;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 /// What a browser sends along with a call of our own page.
 const OWN: &str = "Sec-Fetch-Site: same-origin\r\n";
+/// A user who is not us.
+const STRANGER: u32 = 54_321;
 
 struct Answer {
     status: u16,
@@ -197,6 +201,55 @@ fn our_own_page_comes_in_by_itself_only_while_no_password_is_set() {
     );
     let late = here(&own);
     assert_eq!((late.status, late.code().as_str()), (409, "has_password"));
+}
+
+#[test]
+fn other_users_of_this_machine_do_not_come_in() {
+    // Only root may become somebody else.
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let node = Node::named("Alice");
+    let url = node.json(&["open", "--print"])["url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let ticket = url.split_once("/#ticket=").unwrap().1.to_owned();
+    let as_stranger = |call: &str, body: &str| {
+        let request = format!(
+            "{call} HTTP/1.1\r\nHost: localhost:{0}\r\nOrigin: http://localhost:{0}\r\n{OWN}Content-Type: application/json\r\nContent-Length: {1}\r\nConnection: close\r\n\r\n{body}",
+            node.port(),
+            body.len()
+        );
+        let script = "exec 3<>/dev/tcp/127.0.0.1/$0; printf %s \"$1\" >&3; cat <&3";
+        let answer = Command::new("bash")
+            .args(["-c", script, &node.port().to_string(), &request])
+            .current_dir("/")
+            .uid(STRANGER)
+            .output()
+            .unwrap();
+        String::from_utf8(answer.stdout).unwrap()
+    };
+    for (call, body) in [
+        ("POST /api/auth/here", String::new()),
+        (
+            "PUT /api/auth/tickets",
+            json!({ "ticket": ticket }).to_string(),
+        ),
+    ] {
+        let answer = as_stranger(call, &body);
+        assert!(
+            answer.starts_with("HTTP/1.1 403") && answer.contains("not_you"),
+            "{call}: {answer}"
+        );
+        assert!(!answer.contains("set-cookie"), "{call}: {answer}");
+    }
+    let own = json!({ "ticket": ticket });
+    assert_eq!(
+        ask(&node, "PUT", "/api/auth/tickets", OWN, &own).status,
+        204,
+        "it is still good for us"
+    );
 }
 
 #[test]

@@ -59,7 +59,10 @@ fn hex(at: SocketAddr) -> String {
         IpAddr::V6(ip) => ip.octets().to_vec(),
     };
     let (words, _) = octets.as_chunks::<4>();
-    let words: String = words.iter().map(|word| format!("{:08X}", u32::from_ne_bytes(*word))).collect();
+    let words: String = words
+        .iter()
+        .map(|word| format!("{:08X}", u32::from_ne_bytes(*word)))
+        .collect();
     format!("{words}:{:04X}", at.port())
 }
 
@@ -81,7 +84,11 @@ mod tests {
             assert_eq!(of(theirs, at.port()), Owner::Us, "{loopback}");
             assert_eq!(of(theirs, at.port().wrapping_add(1)), Owner::Unknown);
             drop(there);
-            assert_eq!(of(theirs, at.port()), Owner::Unknown, "whoever has gone is nobody");
+            assert_eq!(
+                of(theirs, at.port()),
+                Owner::Unknown,
+                "whoever has gone is nobody"
+            );
         }
     }
 
