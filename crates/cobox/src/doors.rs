@@ -1,16 +1,18 @@
 //! Where the API answers: loopback always; over TLS for other machines and at a Unix socket where asked for.
 
+mod loopback;
 mod tls;
 mod unix;
 
-use crate::api::{self, Api, Door, Reach};
-use axum::serve::{Listener, ListenerExt};
+use crate::api::{self, Api, Door, Reach, Remote};
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use loopback::Loopback;
 use std::future::IntoFuture;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 /// Why a door cannot be opened.
@@ -51,7 +53,7 @@ pub struct Wanted {
 
 /// Doors that are open, though nobody answers yet.
 pub struct Doors {
-    loopback: TcpListener,
+    loopback: Vec<Loopback>,
     network: Option<tls::Tls>,
     socket: Option<unix::Socket>,
     hosts: Vec<String>,
@@ -60,8 +62,7 @@ pub struct Doors {
 impl Doors {
     /// Opens all, or none.
     pub async fn open(wanted: &Wanted) -> Result<Self, DoorError> {
-        let loopback = (Ipv4Addr::LOCALHOST, wanted.port);
-        let opened = TcpListener::bind(loopback).await;
+        let opened = loopback::open(wanted.port).await;
         let loopback = opened.map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => DoorError::PortTaken(wanted.port),
             _ => DoorError::Listen(format!("port {}", wanted.port), error),
@@ -88,7 +89,8 @@ impl Doors {
 
     /// The port on loopback.
     pub fn port(&self) -> io::Result<u16> {
-        Ok(self.loopback.local_addr()?.port())
+        let first = self.loopback.first();
+        first.map_or(Ok(0), |loopback| Ok(loopback.local_addr()?.port()))
     }
 
     /// Where else it is open, for people.
@@ -111,11 +113,10 @@ impl Doors {
             reach,
             hosts: self.hosts.clone(),
         };
-        // Else the body of a small answer waits 40 ms for the acknowledgement of its head.
-        let loopback = self.loopback.tap_io(|connection| {
-            connection.set_nodelay(true).ok(); // without it: slower, but as right
-        });
-        let mut all = vec![answer(loopback, api, Door::loopback(port))];
+        let loopback = self.loopback.into_iter();
+        let mut all: Vec<_> = loopback
+            .map(|loopback| answer(loopback, api, Door::loopback(port)))
+            .collect();
         if let Some(tls) = self.network {
             let reach = Reach::Network(tls.at());
             all.push(answer(tls, api, door(reach)));
@@ -130,11 +131,34 @@ impl Doors {
 fn answer<L: Listener>(listener: L, api: &Arc<Api>, door: Door) -> JoinHandle<io::Result<()>>
 where
     L::Addr: std::fmt::Debug,
+    Remote: for<'a> Connected<IncomingStream<'a, L>>,
 {
     let mut stopping = api.stop.subscribe();
-    let server = axum::serve(listener, api::router(api.clone(), door));
+    let router = api::router(api.clone(), door);
+    let server = axum::serve(
+        listener,
+        router.into_make_service_with_connect_info::<Remote>(),
+    );
     let server = server.with_graceful_shutdown(async move {
         let _ = stopping.wait_for(|stop| *stop).await;
     });
     tokio::spawn(server.into_future())
+}
+
+impl Connected<IncomingStream<'_, Loopback>> for Remote {
+    fn connect_info(stream: IncomingStream<'_, Loopback>) -> Self {
+        Self(Some(*stream.remote_addr()))
+    }
+}
+
+impl Connected<IncomingStream<'_, tls::Tls>> for Remote {
+    fn connect_info(stream: IncomingStream<'_, tls::Tls>) -> Self {
+        Self(Some(*stream.remote_addr()))
+    }
+}
+
+impl Connected<IncomingStream<'_, unix::Socket>> for Remote {
+    fn connect_info(_: IncomingStream<'_, unix::Socket>) -> Self {
+        Self(None)
+    }
 }
