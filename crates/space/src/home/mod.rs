@@ -144,6 +144,18 @@ impl Home {
         save(&self.identity, Record::new(FORMAT).bytes(1, seed))
     }
 
+    /// Takes everything away that belongs to the person who lived here, so that another may move in. What is missing
+    /// after a crash in between is begun anew at the next start.
+    ///
+    /// # Errors
+    ///
+    /// `Home`.
+    pub(crate) fn clear(&self) -> Result<(), SpaceError> {
+        [&self.spaces, &self.profile, &self.device]
+            .into_iter()
+            .try_for_each(HomeFile::remove)
+    }
+
     /// The device's secrets; `None` before the first start.
     pub(crate) fn device(&self) -> Result<Option<Device>, SpaceError> {
         read(&self.device, |fields| {

@@ -103,7 +103,7 @@ impl Shelf {
             home: place.home,
             store: place.store,
             ground: Ground {
-                identity: Arc::new(place.identity),
+                identity: Mutex::new(Arc::new(place.identity)),
                 device: Mutex::new(Arc::new(place.device)),
                 device_key,
                 swarm,
@@ -202,7 +202,8 @@ fn has_own_feeds(store: &Store, registry: &Registry) -> bool {
     let mut written = registry
         .spaces
         .iter()
-        .filter(|(_, entry)| matches!(entry.grant, Grant::Write(_)) && !entry.leaving);
+        .filter(|(_, entry)| matches!(entry.grant, Grant::Write(_)) && !entry.leaving)
+        .filter(|(_, entry)| !entry.certificates.is_empty()); // else it waits to be reached
     written.all(|(address, _)| held.contains(&address.0))
 }
 
