@@ -6,13 +6,20 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 fn person(byte: u8) -> PaperKey {
-    let seed: [u8; 32] = std::array::from_fn(|at| byte.wrapping_mul(31).wrapping_add(at as u8 * 7));
+    let seed: [u8; 32] = std::array::from_fn(|at| {
+        byte.wrapping_mul(31)
+            .wrapping_add((at as u8).wrapping_mul(7))
+    });
     PaperKey::Person(Seed::from_bytes(&seed))
 }
 
 fn space(byte: u8) -> PaperKey {
-    let fill =
-        |from: u8| std::array::from_fn(|at| from.wrapping_mul(13).wrapping_add(at as u8 * 11));
+    let fill = |from: u8| {
+        std::array::from_fn(|at| {
+            from.wrapping_mul(13)
+                .wrapping_add((at as u8).wrapping_mul(11))
+        })
+    };
     PaperKey::Space {
         address: Address(fill(byte)),
         key: EncryptionKey::from_bytes(&fill(byte.wrapping_add(99))),

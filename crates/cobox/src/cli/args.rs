@@ -95,6 +95,8 @@ pub enum Command {
     /// Keep your keys where no computer can lose them
     #[command(subcommand)]
     Backup(crate::cli::paper::Backup),
+    /// Rehearse: get files back from one replicator alone, with the key as it stands on paper, and compare them
+    Drill(crate::cli::paper::Drill),
     /// Set the password of the API, asked for or from standard input
     Password,
     /// Settings of this home

@@ -94,6 +94,7 @@ fn running(home: &Home, command: Command, output: &Output) -> Result<Done, CliEr
         Command::Device(command) => devices::device(&client, command, output),
         Command::Jobs { what } => jobs::jobs(&client, what, output),
         Command::Backup(command) => paper::backup(&client, command, output),
+        Command::Drill(command) => paper::drill(&client, command, output),
         Command::Password => password::password(&client, output),
         Command::Status => people::status(&client, output),
         Command::Stop => up::stop(&client, home, output),

@@ -53,6 +53,24 @@ pub enum PaperSize {
     Letter,
 }
 
+/// What `drill` is told.
+#[derive(Args)]
+pub struct Drill {
+    pub space: String,
+    /// The replicator: a device's name, the first digits of its key, or a hint (default: the best copy that is known)
+    #[arg(long, value_name = "REPLICATOR")]
+    pub from: Option<String>,
+    /// How many files, picked at random
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub sample: usize,
+    /// All files instead
+    #[arg(long, conflicts_with = "sample")]
+    pub all: bool,
+    /// Read the space's words from standard input, as you type them from the paper
+    #[arg(long)]
+    pub typed: bool,
+}
+
 /// What `restore` without a path is told.
 pub struct FromPaper {
     pub name: Option<String>,
@@ -124,6 +142,46 @@ fn write(path: &Path, pdf: &[u8], force: bool) -> Result<(), CliError> {
         io::ErrorKind::AlreadyExists => taken(path),
         _ => failed(error),
     })
+}
+
+/// `cobox drill`
+pub fn drill(client: &Client, command: Drill, output: &Output) -> Result<Done, CliError> {
+    let stdin = io::stdin();
+    let text = match (command.typed, stdin.is_terminal()) {
+        (false, _) => None,
+        (true, true) => Some(ask::keys(client)?),
+        (true, false) => Some(piped(stdin.lock())?),
+    };
+    let request = DrillJson {
+        from: command.from,
+        sample: Some(command.sample),
+        all: command.all,
+        text: text.map(|text| text.to_string()),
+    };
+    let bar = output.bar("Comparing");
+    let done = client.job(&in_space(&command.space, "/drill"), &request, |now| {
+        bar.show(now)
+    });
+    bar.finish();
+    let done = done?;
+    output.result(&done, |done| {
+        let files = count(done.entries, "file came", "files came");
+        let size = crate::cli::output::bytes(done.bytes);
+        let mut text =
+            format!("{files} back from that replicator alone, equal bit by bit ({size}).\n");
+        for problem in &done.problems {
+            text.push_str(&format!(
+                "  {}: {}\n",
+                printable(&problem.path.name),
+                problem.reason
+            ));
+        }
+        text
+    });
+    match done.problems.is_empty() {
+        true => Ok(Done::Fully),
+        false => Ok(Done::WithProblems),
+    }
 }
 
 /// `cobox restore`

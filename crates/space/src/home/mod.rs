@@ -94,6 +94,11 @@ impl Home {
         })
     }
 
+    /// The folder itself.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Where the feeds are.
     pub(crate) fn store(&self) -> PathBuf {
         self.dir.join("store")
@@ -223,6 +228,23 @@ impl Home {
     pub(crate) fn no_identity(&self) -> SpaceError {
         self.identity.damaged()
     }
+}
+
+/// A folder that only its owner may enter, with all above it that are missing.
+///
+/// # Errors
+///
+/// `Home`.
+pub(crate) fn private_dir(dir: &Path) -> Result<(), SpaceError> {
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir);
+    made.map_err(|source| SpaceError::Home {
+        action: "cannot create",
+        path: dir.to_owned(),
+        source,
+    })
 }
 
 fn spaces_key(identity: &Identity) -> BlockKey {

@@ -2,8 +2,9 @@
 //! finds it by name or address.
 //!
 //! Here: the verbs. `inner` holds what they share, `start` opens a home, `leave` says goodbye, `follow`
-//! turns what happens below into events (`event`), `restore` begins from a paper key. Not its job: what is in a space.
+//! turns what happens below into events (`event`), `restore` begins from a paper key, `drill` rehearses that. Not its job: what is in a space.
 
+mod drill;
 mod event;
 mod follow;
 mod inner;
@@ -13,6 +14,7 @@ mod start;
 
 pub use crate::error::SpaceError;
 pub use crate::home::{MountEntry, MountPlace};
+pub use drill::{DrillPlan, DrillProgress, DrillReport};
 pub use event::ShelfEvent;
 pub use start::{ShelfOptions, TransportFactory};
 

@@ -147,6 +147,7 @@ impl Place {
         let had_store = home.store().exists();
         // Takes the lock: until here nothing was written, and from here on nobody else writes.
         let store = Store::open(&home.store(), StoreOptions::default())?;
+        Shelf::sweep_drills(dir);
         let identity = who(&home, &store)?;
         let registry = listed(&home, &store, &identity)?;
         let is_same_place = had_store && !store.moved() && has_own_feeds(&store, &registry);

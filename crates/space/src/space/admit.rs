@@ -4,6 +4,7 @@
 
 use cobox_keys::access::EncryptionKey;
 use cobox_keys::certificate::Learnt;
+use cobox_keys::identity::PublicKey;
 use cobox_keys::invite::Grant;
 
 use super::Space;
@@ -27,6 +28,11 @@ impl Space {
     /// Whether nothing of the space has been reached yet since it was begun from paper.
     pub fn waits(&self) -> bool {
         self.certificates.is_empty()
+    }
+
+    /// Writer key of the current epoch, as the certificates say that are here.
+    pub(crate) fn current_writer(&self) -> Option<PublicKey> {
+        own::chain(self.address, &self.set).current_writer()
     }
 
     /// What the certificates that came say about the key.

@@ -1,5 +1,6 @@
 //! Calls about keys on paper: print them, check what was typed, begin from them.
 
+mod drill;
 mod sheet;
 
 use crate::api::types::*;
@@ -28,6 +29,7 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(backup))
         .routes(routes!(check))
         .routes(routes!(restore))
+        .routes(routes!(drill::drill))
 }
 
 /// The paper key: secret key and spaces as words and QR codes, to be printed

@@ -160,10 +160,11 @@ fn key(
 }
 
 /// A device that has a copy.
-struct Holder {
-    hint: Hint,
+pub struct Holder {
+    /// where it is
+    pub hint: Hint,
     /// a replicator; else a member's device
-    replicator: bool,
+    pub replicator: bool,
     /// it has proven to have all
     complete: bool,
 }
@@ -183,7 +184,7 @@ impl Holder {
 }
 
 /// Those with most first: complete replicators, then other replicators, then members' devices.
-fn holders(shelf: &Shelf, space: &Space) -> Result<Vec<Holder>, SpaceError> {
+pub fn holders(shelf: &Shelf, space: &Space) -> Result<Vec<Holder>, SpaceError> {
     let me = shelf.device();
     let reached = shelf.swarm().hints(&space.address());
     let hint = |device: PublicKey| {
@@ -220,7 +221,7 @@ fn holders(shelf: &Shelf, space: &Space) -> Result<Vec<Holder>, SpaceError> {
 }
 
 /// What devices are called: a hub by its admin space, a member's by its claim.
-fn device_names(shelf: &Shelf) -> Result<BTreeMap<PublicKey, String>, SpaceError> {
+pub fn device_names(shelf: &Shelf) -> Result<BTreeMap<PublicKey, String>, SpaceError> {
     let mut names = BTreeMap::new();
     for space in shelf.spaces() {
         for member in space.members()? {

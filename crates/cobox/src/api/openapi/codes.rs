@@ -187,6 +187,16 @@ pub const SINGLE: &[Row] = &[
     ),
     (
         409,
+        "no_drill",
+        "the rehearsal could not be held; msg says why, nothing is known to be wrong with the copy",
+    ),
+    (
+        404,
+        "no_such_replicator",
+        "no replicator of that name or key",
+    ),
+    (
+        409,
         "not_empty_home",
         "somebody else lives here, with spaces or copies; nothing was changed",
     ),

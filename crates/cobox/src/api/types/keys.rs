@@ -71,6 +71,30 @@ pub struct WordHintJson {
     pub certain: bool,
 }
 
+/// What to rehearse.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrillJson {
+    /// the replicator: a device's name, the first digits of its key, or a hint; if missing, the best copy that is known
+    #[serde(default)]
+    pub from: Option<String>,
+    /// how many files, picked at random; 20 if missing
+    #[serde(default)]
+    pub sample: Option<usize>,
+    /// all files instead
+    #[serde(default)]
+    pub all: bool,
+    /// the space's key as typed from the paper; if missing, the one of this home as it would be printed
+    #[serde(default)]
+    pub text: Option<String>,
+}
+
+impl Drop for DrillJson {
+    fn drop(&mut self) {
+        self.text.zeroize();
+    }
+}
+
 /// What a paper key brought back.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
