@@ -351,3 +351,38 @@ fn list_once() -> &'static [&'static str] {
     static LIST: std::sync::OnceLock<Vec<&'static str>> = std::sync::OnceLock::new();
     LIST.get_or_init(list)
 }
+
+/// What another program makes of the same secrets, from the description of the format alone.
+#[test]
+fn words_and_codes_are_as_documented() {
+    let vectors: serde_json::Value =
+        serde_json::from_str(include_str!("vectors/paper.json")).unwrap();
+    for kind in ["person", "space", "root"] {
+        let vector = &vectors[kind];
+        let text = |field: &str| vector[field].as_str().unwrap().to_owned();
+        let secret: Vec<u8> = (0..text("secret").len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&text("secret")[at..at + 2], 16).unwrap())
+            .collect();
+        let half = |at: usize| secret[at..at + 32].try_into().unwrap();
+        let key = match kind {
+            "person" => PaperKey::Person(Seed::from_bytes(&half(0))),
+            "root" => PaperKey::Root(Seed::from_bytes(&half(0))),
+            _ => PaperKey::Space {
+                address: Address(half(0)),
+                key: EncryptionKey::from_bytes(&half(32)),
+            },
+        };
+        assert_eq!(*key.words().line(), text("words"), "{kind}");
+        let hints = vector["hints"].as_array().unwrap();
+        let named = Named {
+            key,
+            name: text("name"),
+            hints: hints
+                .iter()
+                .map(|hint| hint.as_str().unwrap().to_owned())
+                .collect(),
+        };
+        assert_eq!(*named.code(), text("code"), "{kind}");
+    }
+}
