@@ -13,15 +13,18 @@ pub(crate) fn draw(content: &mut Content, text: &str, x: f32, y: f32, side: f32)
     let width = code.width();
     let colours = code.into_colors();
     let module = side / (width + 2 * QUIET) as f32;
+    // In units of modules, from the lower left corner: short numbers.
+    content
+        .save_state()
+        .transform([module, 0.0, 0.0, module, x, y]);
     for (row, line) in colours.chunks(width).enumerate() {
-        let bottom = y + side - (row + QUIET + 1) as f32 * module;
+        let bottom = (width + QUIET - 1 - row) as f32;
         for (start, length) in runs(line) {
-            let left = x + (start + QUIET) as f32 * module;
             // Neighbours overlap by a hair, so that no renderer leaves a white line between them.
-            content.rect(left, bottom, length as f32 * module, module * 1.02);
+            content.rect((start + QUIET) as f32, bottom, length as f32, 1.02);
         }
     }
-    content.fill_nonzero();
+    content.fill_nonzero().restore_state();
     Some(())
 }
 

@@ -14,7 +14,7 @@ const LARGE: f32 = 170.0;
 const LONG: usize = 160;
 const WORD: f32 = 9.0;
 const WORD_LEADING: f32 = 13.2;
-const COLUMNS: usize = 3;
+const COLUMNS: usize = 4;
 const TEXT: f32 = 9.5;
 const SMALL_TEXT: f32 = 8.0;
 
