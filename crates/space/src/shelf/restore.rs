@@ -123,6 +123,9 @@ impl Inner {
             }
         })?;
         let admitted = self.put_up(admitted);
+        // What was heard by whoever listened before may not have been followed up.
+        admitted.refresh_name()?;
+        self.learn_own_name(&admitted)?;
         let person = read(&self.person).clone();
         person.map_or(Ok(()), |person| admitted.tell_name(&person))
     }
