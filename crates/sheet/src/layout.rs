@@ -17,6 +17,8 @@ const WORD_LEADING: f32 = 13.2;
 const COLUMNS: usize = 4;
 const TEXT: f32 = 9.5;
 const SMALL_TEXT: f32 = 8.0;
+/// So small that a device key with an address of any form fits on one line.
+const FACT: f32 = 7.0;
 
 const STEPS: &[&str] = &[
     "1. Install CoBox on a computer that is not yet used with it, and start it:  cobox up",
@@ -88,7 +90,7 @@ fn section(pages: &mut Pages, key: &Key) -> Option<()> {
         pages.skip(2.0);
         pages.text(Style::Plain, SMALL_TEXT, 0.0, width, name);
         for line in fact.lines() {
-            pages.text(Style::Mono, SMALL_TEXT, 10.0, width, line);
+            pages.text(Style::Mono, FACT, 10.0, width, line);
         }
     }
     pages.skip(6.0);
@@ -113,7 +115,7 @@ fn height(pages: &Pages, key: &Key, side: f32) -> f32 {
     let width = pages.width();
     let fact = |(name, fact): &(String, String)| {
         let lines = fact.lines();
-        let lines = lines.map(|line| pages.height(Style::Mono, SMALL_TEXT, width - 10.0, line));
+        let lines = lines.map(|line| pages.height(Style::Mono, FACT, width - 10.0, line));
         2.0 + pages.height(Style::Plain, SMALL_TEXT, width, name) + lines.sum::<f32>()
     };
     let rows = key.words.len().div_ceil(COLUMNS) as f32;

@@ -179,7 +179,18 @@ impl Holder {
             (true, false) => " (keeps a part, unread)",
             (false, _) => " (a member's)",
         };
-        format!("{name}{what}\n  {}", self.hint)
+        let mut lines = vec![format!("{name}{what}")];
+        // Each address by itself: a line that is broken would be another hint.
+        let addresses = self.hint.addresses.iter().take(ADDRESSES);
+        let each = addresses.map(|address| Hint {
+            device: self.hint.device,
+            addresses: vec![*address],
+        });
+        lines.extend(each.map(|hint| format!("  {hint}")));
+        if lines.len() == 1 {
+            lines.push(format!("  {}", self.hint));
+        }
+        lines.join("\n")
     }
 }
 
