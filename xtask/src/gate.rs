@@ -53,6 +53,8 @@ fn prepare() -> Result<(), String> {
         ("python3", "python3"),
         ("rsync", "rsync"),
         ("sqlite3", "sqlite3"),
+        ("pdftotext", "poppler-utils"),
+        ("zbarimg", "zbar-tools"),
     ])?;
     install_npm("interop")?;
     page::prepare()?;

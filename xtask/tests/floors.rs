@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["space", "mount"],
     &["drive"],
     &["view", "swarm"],
-    &["keys", "feed"],
+    &["keys", "feed", "sheet"],
 ];
 
 /// Modules of each crate from the top down. A module may use only modules listed after it.
@@ -66,6 +66,7 @@ const MODULES: &[(&str, &[&str])] = &[
         "keys",
         &[
             "lib",
+            "paper",
             "invite",
             "certificate",
             "derive",
@@ -81,6 +82,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "error",
         ],
     ),
+    ("sheet", &["lib", "layout", "page", "code", "font"]),
     (
         "feed",
         &[

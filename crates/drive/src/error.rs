@@ -57,6 +57,9 @@ pub enum DriveError {
     /// A record or block that does not decode.
     #[error("damaged: {0}")]
     Damaged(String),
+    /// What should be the same bytes is not.
+    #[error("{0} came back with other bytes")]
+    Different(String),
     /// Stopped by the caller.
     #[error("stopped")]
     Cancelled,

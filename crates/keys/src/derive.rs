@@ -9,6 +9,7 @@ use crate::secret::{Secret, fill_random, hide_in_debug};
 use crate::sodium;
 
 /// The one secret per identity and device. Never printed, never exported.
+#[derive(Clone)]
 pub struct ParentKey(Secret);
 hide_in_debug!(ParentKey);
 

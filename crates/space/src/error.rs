@@ -61,6 +61,14 @@ pub enum SpaceError {
     /// A device is claimed or commanded in another way than a space.
     #[error("there is no device called {0:?} here; see: cobox device list")]
     NoDevice(String),
+    /// A rehearsal that could not be held.
+    #[error("the rehearsal could not be held: {0}")]
+    Drill(&'static str),
+    /// A person from paper cannot move in where somebody lives.
+    #[error(
+        "somebody is here already, with spaces or copies for others; nothing was changed. To be the person on the paper, start in a home of its own: cobox --home DIR up; to add the spaces on the paper to who you are here, leave the words of the secret key out"
+    )]
+    NotEmpty,
     /// A home is a person's or a device's.
     #[error(
         "this home folder is not a device's: it has {0}; give the hub a home of its own with --home DIR (nothing was changed)"

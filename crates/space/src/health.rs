@@ -59,6 +59,8 @@ pub struct Holder {
     pub free: u64,
     /// connected to us now
     pub reachable: bool,
+    /// when files were last got back from it alone and compared, by a member's word, Unix ms
+    pub proven_ms: Option<u64>,
 }
 
 /// How one copy is.
@@ -305,6 +307,7 @@ mod tests {
             synced_ms: Some(NOW - age),
             free: 0,
             reachable: false,
+            proven_ms: None,
         }
     }
 

@@ -456,7 +456,7 @@ fn who_may_only_read_reads_everything_and_writes_nothing() {
         head: None,
         inviter: alice.public_key(),
     };
-    let code = invite.seal(alice.identity(), &bob.public_key()).unwrap();
+    let code = invite.seal(&alice.identity(), &bob.public_key()).unwrap();
     let joined = bob.join(&code, None).unwrap();
     eventually("Bob reads it", || {
         text(&joined, "/a.txt").as_deref() == Some("a")

@@ -91,6 +91,8 @@ impl From<SpaceError> for ApiError {
             SpaceError::NameTaken(_) => (StatusCode::CONFLICT, "name_taken"),
             SpaceError::AlreadyHere(_) => (StatusCode::CONFLICT, "already_here"),
             SpaceError::BadName(..) => (StatusCode::BAD_REQUEST, "bad_name"),
+            SpaceError::Drill(_) => (StatusCode::CONFLICT, "no_drill"),
+            SpaceError::NotEmpty => (StatusCode::CONFLICT, "not_empty_home"),
             SpaceError::NoName => (StatusCode::CONFLICT, "no_name"),
             SpaceError::ReadOnly => (StatusCode::FORBIDDEN, "read_only"),
             SpaceError::Invite(_) => (StatusCode::BAD_REQUEST, "bad_invite"),

@@ -49,6 +49,9 @@ pub struct CopyJson {
     pub bytes_behind: u64,
     /// RFC 3339: when it last proved that it held everything
     pub last_sync_at: Option<String>,
+    /// RFC 3339: when files were last got back from it alone and compared (`cobox drill`), by a member's word
+    #[serde(default)]
+    pub proven_at: Option<String>,
     /// connected to us now
     pub online: bool,
     /// bytes it had left
@@ -98,6 +101,7 @@ fn copy(judged: &Judged) -> CopyJson {
         blocks_behind: judged.behind.blocks,
         bytes_behind: judged.behind.bytes,
         last_sync_at: judged.copy.synced_ms.map(time::format_ms),
+        proven_at: judged.copy.proven_ms.map(time::format_ms),
         online: judged.copy.reachable,
         free: judged.copy.free,
     }

@@ -14,6 +14,7 @@ mod files;
 mod guard;
 mod health;
 mod jobs;
+mod keys;
 mod local;
 mod members;
 mod messages;
@@ -95,6 +96,7 @@ fn calls() -> OpenApiRouter<Arc<Api>> {
         .merge(files::routes())
         .merge(local::routes())
         .merge(jobs::routes())
+        .merge(keys::routes())
         .merge(query::routes())
         .merge(annotations::routes())
         .merge(health::routes())

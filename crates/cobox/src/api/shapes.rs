@@ -24,6 +24,7 @@ pub fn space(api: &Api, space: &Space) -> Result<SpaceJson, SpaceError> {
         folders,
         disk_size: space.size(),
         writable: space.writable(),
+        waiting: space.waits(),
         last_sync_at: space.last_sync().map(time::format_ms),
         progress: progress(api.shelf.swarm().progress(&space.address())),
         indexed: space.drive().is_indexed(),

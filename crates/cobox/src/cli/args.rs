@@ -99,6 +99,11 @@ pub enum Command {
         #[arg(long)]
         print: bool,
     },
+    /// Keep your keys where no computer can lose them
+    #[command(subcommand)]
+    Backup(crate::cli::paper::Backup),
+    /// Rehearse: get files back from one replicator alone, with the key as it stands on paper, and compare them
+    Drill(crate::cli::paper::Drill),
     /// Set the password of the API, asked for or from standard input
     Password,
     /// Settings of this home
@@ -319,16 +324,29 @@ pub enum Files {
     },
     /// Versions of a file or folder, newest first; works for deleted ones
     History { path: OsString },
-    /// Bring back a version, or everything below a folder as of a time
-    #[command(group = clap::ArgGroup::new("what").required(true).args(["version", "at"]))]
+    /// Everything, from a paper key; with a path: a version, or all below a folder as of a time
+    ///
+    /// Without a path, the words or QR texts of a paper key are asked for, or read from standard input. With the secret key in
+    /// them you are the same person again, on a new device; without it the spaces are added to who you are here.
+    #[command(group = clap::ArgGroup::new("what").args(["version", "at"]).requires("path"))]
     Restore {
-        path: OsString,
+        #[arg(requires = "what", value_name = "SPACE:PATH")]
+        path: Option<OsString>,
         /// Id that `history` prints
         #[arg(long, value_name = "ID")]
         version: Option<String>,
         /// 2026-11-23T09:30:00Z, "2026-11-23 09:30" (local), "2h ago"
         #[arg(long, value_name = "TIME")]
         at: Option<String>,
+        /// From paper: your name, if only words are typed and no other device of yours is left
+        #[arg(long, conflicts_with = "path")]
+        name: Option<String>,
+        /// From paper: hint of a peer that has the spaces (repeatable)
+        #[arg(long, value_name = "HINT", conflicts_with = "path")]
+        peer: Vec<String>,
+        /// From paper: do not wait until everything is here
+        #[arg(long, conflicts_with = "path")]
+        no_wait: bool,
     },
     /// Versions that compete because people worked apart
     Conflicts { space: String },

@@ -5,6 +5,7 @@ use crate::api::time;
 use crate::api::types::*;
 use crate::cli::args::Files;
 use crate::cli::output::{Output, bytes, count, printable, table};
+use crate::cli::paper::{self, FromPaper};
 use crate::cli::{CliError, Done, jobs};
 use crate::client::{Client, ClientError, in_space};
 use serde::Serialize;
@@ -76,8 +77,24 @@ pub fn files(client: &Client, command: Files, output: &Output) -> Result<Done, C
         Files::Mv { from, to } => mv(client, &Place::parse(&from)?, &Place::parse(&to)?, output)?,
         Files::Mkdir { path, parents } => mkdir(client, &Place::parse(&path)?, parents, output)?,
         Files::History { path } => history(client, &Place::parse(&path)?, output)?,
-        Files::Restore { path, version, at } => {
-            restore(client, &Place::parse(&path)?, version, at, output)?
+        Files::Restore {
+            path: Some(path),
+            version,
+            at,
+            ..
+        } => restore(client, &Place::parse(&path)?, version, at, output)?,
+        Files::Restore {
+            name,
+            peer,
+            no_wait,
+            ..
+        } => {
+            let from = FromPaper {
+                name,
+                peer,
+                no_wait,
+            };
+            return paper::restore(client, from, output);
         }
         Files::Conflicts { space } => conflicts(client, &space, output)?,
         Files::Resolve { path, keep } => resolve(client, &Place::parse(&path)?, keep, output)?,

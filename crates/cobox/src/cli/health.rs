@@ -68,8 +68,15 @@ fn row(copy: &CopyJson) -> Vec<String> {
         }
         .into(),
         synced.unwrap_or_default(),
+        proven(copy),
         format!("{} free", bytes(copy.free)),
     ]
+}
+
+fn proven(copy: &CopyJson) -> String {
+    let at = copy.proven_at.as_deref().and_then(time::parse_ms);
+    let at = at.map(|at| format!("last proven {}", time::for_people(at)));
+    at.unwrap_or_else(|| "never proven".into())
 }
 
 /// What an event about health says on one line; none for other events.

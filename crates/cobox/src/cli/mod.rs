@@ -11,6 +11,7 @@ mod mounts;
 mod notes;
 mod open;
 mod output;
+mod paper;
 mod password;
 mod people;
 mod query;
@@ -94,6 +95,8 @@ fn running(home: &Home, command: Command, output: &Output) -> Result<Done, CliEr
         Command::Device(command) => devices::device(&client, command, output),
         Command::Jobs { what } => jobs::jobs(&client, what, output),
         Command::Open { print } => open::open(&client, home, print, output),
+        Command::Backup(command) => paper::backup(&client, command, output),
+        Command::Drill(command) => paper::drill(&client, command, output),
         Command::Password => password::password(&client, output),
         Command::Status => people::status(&client, output),
         Command::Stop => up::stop(&client, home, output),

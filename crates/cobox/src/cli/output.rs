@@ -120,6 +120,9 @@ pub fn count(number: u64, one: &str, many: &str) -> String {
 
 /// How far a space is on this machine, in words; never called complete before all of it is shown.
 pub fn here(space: &SpaceJson) -> String {
+    if space.waiting {
+        return "waiting for a device that has it".into();
+    }
     match (
         space.progress.held >= space.progress.known,
         space.indexed,

@@ -81,6 +81,20 @@ impl HomeFile {
         sync_dir(dir).map_err(self.failed("cannot make durable"))
     }
 
+    /// Takes the file away, durably; it may be gone already.
+    ///
+    /// # Errors
+    ///
+    /// `Home`.
+    pub(super) fn remove(&self) -> Result<(), SpaceError> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            removed => removed.map_err(self.failed("cannot remove"))?,
+        }
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        sync_dir(dir).map_err(self.failed("cannot make durable"))
+    }
+
     fn write_new(&self, new: &Path, whole: &[u8]) -> std::io::Result<()> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);

@@ -94,6 +94,11 @@ impl Home {
         })
     }
 
+    /// The folder itself.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Where the feeds are.
     pub(crate) fn store(&self) -> PathBuf {
         self.dir.join("store")
@@ -142,6 +147,18 @@ impl Home {
     pub(crate) fn save_identity(&self, identity: &Identity) -> Result<(), SpaceError> {
         let seed = identity.key_pair().expose_seed();
         save(&self.identity, Record::new(FORMAT).bytes(1, seed))
+    }
+
+    /// Takes everything away that belongs to the person who lived here, so that another may move in. What is missing
+    /// after a crash in between is begun anew at the next start.
+    ///
+    /// # Errors
+    ///
+    /// `Home`.
+    pub(crate) fn clear(&self) -> Result<(), SpaceError> {
+        [&self.spaces, &self.profile, &self.device]
+            .into_iter()
+            .try_for_each(HomeFile::remove)
     }
 
     /// The device's secrets; `None` before the first start.
@@ -211,6 +228,23 @@ impl Home {
     pub(crate) fn no_identity(&self) -> SpaceError {
         self.identity.damaged()
     }
+}
+
+/// A folder that only its owner may enter, with all above it that are missing.
+///
+/// # Errors
+///
+/// `Home`.
+pub(crate) fn private_dir(dir: &Path) -> Result<(), SpaceError> {
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir);
+    made.map_err(|source| SpaceError::Home {
+        action: "cannot create",
+        path: dir.to_owned(),
+        source,
+    })
 }
 
 fn spaces_key(identity: &Identity) -> BlockKey {

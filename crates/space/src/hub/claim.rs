@@ -147,7 +147,7 @@ async fn join(
     identity: PublicKey,
     code: String,
 ) -> Result<(Shelf, cobox_keys::access::Address, PublicKey), SpaceError> {
-    let invite = Invite::open(&code, shelf.identity())?;
+    let invite = Invite::open(&code, &shelf.identity())?;
     if invite.inviter != identity {
         return Err(ClaimError::Unproven("its invite is somebody else's").into());
     }

@@ -1,12 +1,14 @@
 //! The message types that this program writes and understands. Others are kept and handed on raw.
 
 mod annotation;
+mod drill;
 mod leave;
 mod policy;
 mod text;
 mod value;
 
 pub use annotation::{FileAnnotation, MAX_KEYS, is_key};
+pub use drill::SpaceDrill;
 pub use leave::SpaceLeave;
 pub use policy::SpacePolicy;
 pub use text::{MAX_TEXT, Text};
@@ -249,6 +251,13 @@ mod tests {
                 receipt,
             });
         }
+        comes_back(SpaceDrill {
+            device: public_key,
+            time_ms: 6,
+            files: 7,
+            bytes: 8,
+            all: true,
+        });
         comes_back(SpacePolicy {
             threshold: 2,
             tolerance_ms: 5,

@@ -100,11 +100,11 @@ async fn follow_swarm(inner: Weak<Inner>, mut events: Receiver<SwarmEvent>) {
 
 impl Inner {
     /// Nobody listening is fine: state can be asked for at any time.
-    fn say(&self, event: ShelfEvent) {
+    pub(super) fn say(&self, event: ShelfEvent) {
         let _ = self.events.send(event);
     }
 
-    fn heard(&self, address: &Address) -> Option<Arc<Space>> {
+    pub(super) fn heard(&self, address: &Address) -> Option<Arc<Space>> {
         let open = read(&self.open);
         open.spaces.get(address).map(|(space, _)| Arc::clone(space))
     }
@@ -232,6 +232,7 @@ impl Ears {
         mut logged: Receiver<Logged>,
         mut stored: Receiver<Event>,
     ) {
+        self.admit().await;
         // What came while nobody was listening is repeated soon after the start.
         let mut repeat_at = Some(Instant::now() + REPEAT_AFTER);
         loop {
@@ -245,6 +246,7 @@ impl Ears {
                 () = self.safety.due() => self.look_at_copies().await,
                 event = stored.recv() => {
                     if is_certificate(&event) {
+                        self.admit().await;
                         repeat_at.get_or_insert_with(|| Instant::now() + REPEAT_AFTER);
                     }
                     (!matches!(event, Err(RecvError::Closed))).then_some(())
@@ -257,6 +259,21 @@ impl Ears {
             if alive.is_none() {
                 return;
             }
+        }
+    }
+
+    /// Lets a space from paper begin, once its certificates are here. This task may be another's then.
+    async fn admit(&self) {
+        let (Some(inner), Some(space)) = (self.inner.upgrade(), self.space.upgrade()) else {
+            return;
+        };
+        if !space.waits() {
+            return;
+        }
+        let address = self.address;
+        let admitted = blocking(move || inner.admit(&address)).await;
+        if let Err(error) = admitted {
+            tracing::warn!(%address, %error, "a space from paper cannot begin yet");
         }
     }
 
@@ -297,7 +314,10 @@ impl Ears {
         inner.say(ShelfEvent::Message { address, kind });
         match logged.kind.as_str() {
             SpaceAbout::TYPE => self.tell_name().await,
-            PeerAbout::TYPE => self.tell_members(Some(logged)).await,
+            PeerAbout::TYPE => {
+                self.learn_own_name().await?;
+                self.tell_members(Some(logged)).await
+            }
             LastSync::TYPE | SpacePolicy::TYPE => {
                 self.safety.look_soon();
                 Some(())
@@ -314,7 +334,14 @@ impl Ears {
             .upgrade()?
             .say(ShelfEvent::Changed { address, path });
         self.tell_name().await?;
+        self.learn_own_name().await?;
         self.tell_members(None).await
+    }
+
+    async fn learn_own_name(&self) -> Option<()> {
+        let inner = self.inner.upgrade()?;
+        self.with_space(move |space| inner.learn_own_name(space))
+            .await
     }
 
     async fn tell_name(&self) -> Option<()> {

@@ -146,7 +146,7 @@ impl Inner {
         let mut changed = registry.clone();
         let answer = change(&mut changed);
         if changed != *registry {
-            self.home.save_registry(&self.ground.identity, &changed)?;
+            self.home.save_registry(&self.ground.identity(), &changed)?;
             *registry = changed;
         }
         Ok(answer)

@@ -2,16 +2,19 @@
 //! finds it by name or address.
 //!
 //! Here: the verbs. `inner` holds what they share, `start` opens a home, `leave` says goodbye, `follow`
-//! turns what happens below into events (`event`). Not its job: what is in a space.
+//! turns what happens below into events (`event`), `restore` begins from a paper key, `drill` rehearses that. Not its job: what is in a space.
 
+mod drill;
 mod event;
 mod follow;
 mod inner;
 mod leave;
+mod restore;
 mod start;
 
 pub use crate::error::SpaceError;
 pub use crate::home::{MountEntry, MountPlace};
+pub use drill::{DrillPlan, DrillProgress, DrillReport};
 pub use event::ShelfEvent;
 pub use start::{ShelfOptions, TransportFactory};
 
@@ -47,8 +50,8 @@ impl Shelf {
     }
 
     /// The person who lives here: what is printed on paper.
-    pub fn identity(&self) -> &Arc<Identity> {
-        &self.0.ground.identity
+    pub fn identity(&self) -> Arc<Identity> {
+        self.0.ground.identity()
     }
 
     /// Our device key in this life of the store.
@@ -144,7 +147,7 @@ impl Shelf {
     /// `Invite`, `NoName`, `BadName`, `NameTaken`, `AlreadyHere`, or the store's.
     pub fn join(&self, code: &str, name: Option<&str>) -> Result<Arc<Space>, SpaceError> {
         let person = self.person()?;
-        let invite = Invite::open(code, self.identity())?;
+        let invite = Invite::open(code, &self.identity())?;
         self.refuse_if_member(&invite.address)?;
         let entry = SpaceEntry {
             name: clean_name(name.unwrap_or(&invite.name))?,

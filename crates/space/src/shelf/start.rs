@@ -103,7 +103,7 @@ impl Shelf {
             home: place.home,
             store: place.store,
             ground: Ground {
-                identity: Arc::new(place.identity),
+                identity: Mutex::new(Arc::new(place.identity)),
                 device: Mutex::new(Arc::new(place.device)),
                 device_key,
                 swarm,
@@ -147,6 +147,7 @@ impl Place {
         let had_store = home.store().exists();
         // Takes the lock: until here nothing was written, and from here on nobody else writes.
         let store = Store::open(&home.store(), StoreOptions::default())?;
+        Shelf::sweep_drills(dir);
         let identity = who(&home, &store)?;
         let registry = listed(&home, &store, &identity)?;
         let is_same_place = had_store && !store.moved() && has_own_feeds(&store, &registry);
@@ -202,7 +203,8 @@ fn has_own_feeds(store: &Store, registry: &Registry) -> bool {
     let mut written = registry
         .spaces
         .iter()
-        .filter(|(_, entry)| matches!(entry.grant, Grant::Write(_)) && !entry.leaving);
+        .filter(|(_, entry)| matches!(entry.grant, Grant::Write(_)) && !entry.leaving)
+        .filter(|(_, entry)| !entry.certificates.is_empty()); // else it waits to be reached
     written.all(|(address, _)| held.contains(&address.0))
 }
 

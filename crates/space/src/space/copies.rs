@@ -9,7 +9,7 @@ use cobox_swarm::swarm::{Held, Receipt, Role};
 use super::{Space, lock};
 use crate::error::SpaceError;
 use crate::health::{self, Health, Holder, Policy};
-use crate::log::types::{LastSync, SpacePolicy};
+use crate::log::types::{LastSync, SpaceDrill, SpacePolicy};
 use crate::log::{Filter, now_ms};
 
 /// Two acknowledgements of one device are at least so far apart (ms), if only its state has changed.
@@ -65,6 +65,11 @@ impl Space {
         for device in self.replicators_here() {
             let copy = copies.entry(device).or_insert_with(|| unknown(device));
             copy.reachable = true;
+        }
+        for (device, proven_ms) in self.drills()? {
+            if let Some(copy) = copies.get_mut(&device) {
+                copy.proven_ms = Some(proven_ms.min(now));
+            }
         }
         let known = Held::known(&self.set);
         let copies = copies.into_values().collect();
@@ -195,6 +200,20 @@ impl Space {
         Ok(told)
     }
 
+    /// When each device last gave files back that were all equal, as members told.
+    fn drills(&self) -> Result<BTreeMap<PublicKey, u64>, SpaceError> {
+        let mut drills: BTreeMap<PublicKey, u64> = BTreeMap::new();
+        for message in self.log.read(&Filter::of::<SpaceDrill>())? {
+            let Some(drill) = message.read::<SpaceDrill>().filter(|_| !message.private) else {
+                continue;
+            };
+            let at = drill.time_ms.min(message.time_ms);
+            let newest = drills.entry(drill.device).or_insert(at);
+            *newest = at.max(*newest);
+        }
+        Ok(drills)
+    }
+
     fn verified(&self, bytes: &[u8], device: &PublicKey) -> Option<Receipt> {
         let receipt = Receipt::verify(bytes, device).ok()?;
         (receipt.address == self.address && receipt.replicator).then_some(receipt)
@@ -234,6 +253,7 @@ fn unknown(device: PublicKey) -> Holder {
         synced_ms: None,
         free: 0,
         reachable: false,
+        proven_ms: None,
     }
 }
 

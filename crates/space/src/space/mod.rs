@@ -1,10 +1,11 @@
 //! `Space`: what a member holds: feeds, drive, log, members.
 //!
-//! Here: the verbs. `open` puts the parts together, `own` are the feeds we write, `name` the rules
+//! Here: the verbs. `open` puts the parts together, `own` are the feeds we write, `admit` the certificates that a paper key does not have, `name` the rules
 //! for names, `pin` what an invite promised, `arrival` the waiting for it, `people` who is here, `talk` what
 //! they say, `query` questions to all messages, `notes` what they note on files, `copies` what replicators
 //! keep, `tend` what the shelf does for it. Not its job: which spaces there are (`shelf`).
 
+mod admit;
 mod arrival;
 mod copies;
 mod name;
@@ -17,6 +18,7 @@ mod query;
 mod talk;
 mod tend;
 
+pub(crate) use admit::Proof;
 pub(crate) use name::{NameBook, clean_name};
 pub use notes::{Note, Noted};
 pub(crate) use open::Ground;

@@ -28,13 +28,21 @@ const EVENTS: usize = 1024;
 
 /// What all spaces on this machine stand on.
 pub(crate) struct Ground {
-    pub identity: Arc<Identity>,
+    /// Another one only where there is no space yet; see `shelf::restore`.
+    pub identity: Mutex<Arc<Identity>>,
     /// In this life of the store; see [`Space::renew`].
     pub device: Mutex<Arc<Device>>,
     /// Our key on the network, in this run.
     pub device_key: PublicKey,
     pub swarm: Swarm,
     pub names: Arc<NameBook>,
+}
+
+impl Ground {
+    /// Who lives here.
+    pub(crate) fn identity(&self) -> Arc<Identity> {
+        Arc::clone(&lock(&self.identity))
+    }
 }
 
 /// A space's rows and who keeps them up to date.
@@ -70,7 +78,7 @@ impl Space {
             address,
             grant: entry.grant.clone(),
             certificates: entry.certificates.clone(),
-            identity: Arc::clone(&ground.identity),
+            identity: ground.identity(),
             set,
             tables,
             drive: hands.drive,
@@ -123,6 +131,26 @@ impl Space {
     }
 }
 
+impl Space {
+    /// The same space, once the certificates are here that its paper key does not have.
+    ///
+    /// # Errors
+    ///
+    /// `Store`, `View` or `Drive`.
+    pub(crate) fn admitted(
+        &self,
+        ground: &Ground,
+        device_name: &str,
+        certificates: Vec<Vec<u8>>,
+    ) -> Result<Self, SpaceError> {
+        let renewed = self.renew(ground, device_name)?;
+        Ok(Self {
+            certificates,
+            ..renewed
+        })
+    }
+}
+
 /// Our writer in the space, if we may have one.
 fn take_up(
     ground: &Ground,
@@ -137,7 +165,7 @@ fn take_up(
     let device = Arc::clone(&lock(&ground.device));
     let writer = Writer {
         address,
-        identity: &ground.identity,
+        identity: &ground.identity(),
         device: &device,
         device_name,
     };
@@ -152,9 +180,9 @@ impl Tables {
         set: &Arc<FeedSet>,
         views: &Path,
     ) -> Result<Self, SpaceError> {
-        let db = Database::open(views, views_key(&ground.identity, &address))?;
+        let db = Database::open(views, views_key(&ground.identity(), &address))?;
         let (changed, logged) = (broadcast::channel(EVENTS).0, broadcast::channel(EVENTS).0);
-        let (read_key, identity) = (read_key(grant), Arc::clone(&ground.identity));
+        let (read_key, identity) = (read_key(grant), ground.identity());
         let tree = TreeView::new(address, read_key.clone(), Arc::clone(set), changed.clone());
         let messages = LogView::new(address, read_key, identity, logged.clone());
         let kinds = vec![FeedKind::Metadata as u8, FeedKind::Log as u8];
@@ -202,7 +230,7 @@ impl Hands {
             db: tables.db.clone(),
             indexer: Arc::clone(&tables.indexer),
             read_key: read_key(grant),
-            identity: Arc::clone(&ground.identity),
+            identity: ground.identity(),
             own: own_log,
             usable_name: |name| clean_name(name).ok(),
         });

@@ -180,6 +180,26 @@ pub const SINGLE: &[Row] = &[
         "the invite code cannot be used: altered, incomplete, or for somebody else",
     ),
     (400, "bad_key", "a key has another length or form"),
+    (
+        400,
+        "bad_paper",
+        "words or a QR text that give no key; ask POST /api/keys/check word by word",
+    ),
+    (
+        409,
+        "no_drill",
+        "the rehearsal could not be held; msg says why, nothing is known to be wrong with the copy",
+    ),
+    (
+        404,
+        "no_such_replicator",
+        "no replicator of that name or key",
+    ),
+    (
+        409,
+        "not_empty_home",
+        "somebody else lives here, with spaces or copies; nothing was changed",
+    ),
     (400, "bad_name", "that cannot be a name"),
     (400, "bad_request", "an input cannot be understood"),
     (

@@ -78,7 +78,7 @@ pub struct ProblemJson {
 pub struct JobJson {
     /// names it until the program ends
     pub id: String,
-    /// `import`, `export` or `restore`
+    /// `import`, `export` or `drill`
     pub kind: String,
     /// address of the space
     pub address: String,

@@ -3,6 +3,7 @@
 mod access;
 mod files;
 mod jobs;
+mod keys;
 mod mounts;
 mod people;
 mod program;
@@ -16,6 +17,7 @@ pub use crate::api::messages::{MessageJson, NewMessageJson};
 pub use access::*;
 pub use files::*;
 pub use jobs::*;
+pub use keys::*;
 pub use mounts::*;
 pub use people::*;
 pub use program::*;

@@ -46,6 +46,9 @@ pub struct SpaceJson {
     pub disk_size: u64,
     /// may we write
     pub writable: bool,
+    /// begun from a paper key, and no device that has it was reached yet
+    #[serde(default)]
+    pub waiting: bool,
     /// RFC 3339
     pub last_sync_at: Option<String>,
     /// how far

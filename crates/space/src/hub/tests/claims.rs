@@ -127,7 +127,7 @@ fn a_claim_that_breaks_off_leaves_the_device_nobodys_or_wholly_theirs() {
     // Before the decision: still anybody's.
     let mut caller = Caller::new(&world, &eve, &hub);
     assert!(matches!(
-        caller.hello(eve.identity()),
+        caller.hello(&eve.identity()),
         Ok(Said::Identity { .. })
     ));
     caller.hang_up();
@@ -139,7 +139,7 @@ fn a_claim_that_breaks_off_leaves_the_device_nobodys_or_wholly_theirs() {
     );
     // After it: Ann's, although she never got her invite.
     let mut caller = Caller::new(&world, &ann, &hub);
-    caller.hello(ann.identity()).unwrap();
+    caller.hello(&ann.identity()).unwrap();
     let welcome = caller.exchange(&Said::Proof { proof: None }).unwrap();
     assert!(matches!(welcome, Said::Welcome { .. }));
     caller.hang_up();
@@ -168,7 +168,7 @@ fn a_recorded_beacon_and_a_borrowed_name_are_of_no_use() {
     // Eve says that she is Ann.
     caller.person = ann.public_key();
     assert!(matches!(
-        caller.hello(eve.identity()),
+        caller.hello(&eve.identity()),
         Err(ClaimError::Refused(_))
     ));
     caller.hang_up();
