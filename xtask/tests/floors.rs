@@ -73,6 +73,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "signed",
             "identity",
             "pake",
+            "password",
             "cipher",
             "sodium",
             "secret",

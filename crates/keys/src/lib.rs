@@ -4,7 +4,7 @@
 //! storing anything, talking to anybody.
 //!
 //! Order of the modules, top first; each imports only from those below it:
-//! `invite`, `certificate`, `derive`, `access`, `signed`, `identity`, `pake`, `cipher`, `sodium`,
+//! `invite`, `certificate`, `derive`, `access`, `signed`, `identity`, `pake`, `password`, `cipher`, `sodium`,
 //! `secret`, `cbor`, `error`, and for tests `vectors`. Every byte these modules write is in `docs/format.md`.
 
 pub mod access;
@@ -16,6 +16,7 @@ pub mod error;
 pub mod identity;
 pub mod invite;
 pub mod pake;
+pub mod password;
 mod secret;
 pub mod signed;
 mod sodium;
