@@ -48,6 +48,20 @@ impl HomeFile {
         SpaceError::HomeTooNew(self.path.clone())
     }
 
+    /// Takes away what a crash left of a replacement.
+    ///
+    /// # Errors
+    ///
+    /// `Home`.
+    pub(super) fn sweep(&self) -> Result<(), SpaceError> {
+        match fs::remove_file(self.path.with_extension("new")) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(self.failed("cannot clean up beside")(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The body; `None` if there is no such file.
     ///
     /// # Errors
@@ -77,6 +91,20 @@ impl HomeFile {
         let written = self.write_new(&new, &whole);
         written.map_err(self.failed("cannot write"))?;
         fs::rename(&new, &self.path).map_err(self.failed("cannot replace"))?;
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        sync_dir(dir).map_err(self.failed("cannot make durable"))
+    }
+
+    /// Takes the file away, durably; it may be gone already.
+    ///
+    /// # Errors
+    ///
+    /// `Home`.
+    pub(super) fn remove(&self) -> Result<(), SpaceError> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            removed => removed.map_err(self.failed("cannot remove"))?,
+        }
         let dir = self.path.parent().unwrap_or(Path::new("."));
         sync_dir(dir).map_err(self.failed("cannot make durable"))
     }

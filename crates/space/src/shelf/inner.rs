@@ -15,7 +15,7 @@ use super::event::ShelfEvent;
 use super::follow::{self, Following};
 use super::start;
 use crate::error::SpaceError;
-use crate::home::{Home, Registry, SpaceEntry};
+use crate::home::{Home, Kept, KindOfFeed, Registry, SpaceEntry};
 use crate::replica::Replica;
 use crate::space::{Ground, Space};
 
@@ -28,6 +28,8 @@ pub(super) struct Inner {
     pub person: RwLock<Option<String>>,
     /// As durable on disk.
     pub registry: Mutex<Registry>,
+    /// What a locked program goes on keeping, as durable on disk. Locked after the list of spaces.
+    pub kept: Mutex<Kept>,
     /// One creation, joining or removal at a time.
     pub changing: Mutex<()>,
     pub open: RwLock<Open>,
@@ -59,14 +61,35 @@ impl Inner {
     ) -> Result<Space, SpaceError> {
         let set = self.store.set(address.0)?;
         let views = self.home.views(&address);
-        Space::open(
-            &self.ground,
-            address,
-            entry,
-            set,
-            &views,
-            &self.device_name(),
-        )
+        let name = self.device_name();
+        let space = Space::open(&self.ground, address, entry, set, &views, &name)?;
+        self.keep_own(&space)?;
+        Ok(space)
+    }
+
+    /// Notes which feeds are ours, before anybody else hears of them: a locked program must know.
+    fn keep_own(&self, space: &Space) -> Result<(), SpaceError> {
+        let registry = lock(&self.registry);
+        self.keep(&registry, Some((space.address(), space.own_feeds())))
+    }
+
+    fn keep(
+        &self,
+        registry: &Registry,
+        news: Option<(Address, Vec<KindOfFeed>)>,
+    ) -> Result<(), SpaceError> {
+        let mut kept = lock(&self.kept);
+        let known = kept.0.iter();
+        let mut own: BTreeMap<_, _> = known
+            .map(|(address, entry)| (*address, entry.own.clone()))
+            .collect();
+        own.extend(news);
+        let now = Kept::of(registry, &own);
+        if now != *kept {
+            self.home.save_kept(&now)?;
+            *kept = now;
+        }
+        Ok(())
     }
 
     /// What other members see as the name of this device.
@@ -118,10 +141,12 @@ impl Inner {
             return Ok(Begun::Before);
         }
         spaces.iter().for_each(|space| space.retire());
-        let device = start::begin_device(&self.home)?;
+        let device = start::begin_device(&self.home, &self.ground.identity)?;
         *lock(&self.ground.device) = Arc::new(device);
         for space in spaces.iter().filter(|space| space.writable()) {
-            let renewed = self.put_up(space.renew(&self.ground, &self.device_name())?);
+            let renewed = space.renew(&self.ground, &self.device_name())?;
+            self.keep_own(&renewed)?;
+            let renewed = self.put_up(renewed);
             let person = read(&self.person).clone();
             person.map_or(Ok(()), |person| renewed.tell_name(&person))?;
         }
@@ -147,6 +172,7 @@ impl Inner {
         let answer = change(&mut changed);
         if changed != *registry {
             self.home.save_registry(&self.ground.identity, &changed)?;
+            self.keep(&changed, None)?;
             *registry = changed;
         }
         Ok(answer)

@@ -2,17 +2,22 @@
 //! finds it by name or address.
 //!
 //! Here: the verbs. `inner` holds what they share, `start` opens a home, `leave` says goodbye, `follow`
-//! turns what happens below into events (`event`). Not its job: what is in a space.
+//! turns what happens below into events (`event`), `locked` is a home whose password nobody gave,
+//! `moving` takes a person to a new machine. Not its job: what is in a space.
 
 mod event;
 mod follow;
 mod inner;
 mod leave;
+mod locked;
+mod moving;
 mod start;
 
 pub use crate::error::SpaceError;
-pub use crate::home::{MountEntry, MountPlace};
+pub use crate::home::{HomeLock, MountEntry, MountPlace};
 pub use event::ShelfEvent;
+pub use locked::LockedShelf;
+pub use moving::Luggage;
 pub use start::{ShelfOptions, TransportFactory};
 
 use std::collections::BTreeMap;
@@ -69,7 +74,7 @@ impl Shelf {
     /// is made good at the next start.
     pub fn set_name(&self, name: &str) -> Result<(), SpaceError> {
         let name = clean_name(name)?;
-        self.0.home.save_name(&name)?;
+        self.0.home.save_name(self.identity(), &name)?;
         *write(&self.0.person) = Some(name.clone());
         for space in self.spaces() {
             space.tell_name(&name)?;
