@@ -1,9 +1,13 @@
 //! Where the API answers: loopback always; over TLS for other machines and at a Unix socket where asked for.
 
+mod house;
 mod tls;
 mod unix;
 
-use crate::api::{self, Api, Door, Reach};
+pub use house::House;
+
+use crate::api::{Door, Reach};
+use axum::Router;
 use axum::serve::{Listener, ListenerExt};
 use std::future::IntoFuture;
 use std::io;
@@ -11,6 +15,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Why a door cannot be opened.
@@ -48,6 +53,9 @@ pub struct Wanted {
     /// further names of ours
     pub hosts: Vec<String>,
 }
+
+/// Somebody answers at a door until the program stops.
+pub type Server = JoinHandle<io::Result<()>>;
 
 /// Doors that are open, though nobody answers yet.
 pub struct Doors {
@@ -104,35 +112,47 @@ impl Doors {
         network.chain(socket).collect()
     }
 
-    /// Answers at all of them until the program stops.
-    pub fn serve(self, api: &Arc<Api>) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
-        let port = self.port()?;
+    /// Which doors there are, as the guard sees them.
+    fn doors(&self) -> io::Result<Vec<Door>> {
         let door = |reach| Door {
             reach,
             hosts: self.hosts.clone(),
         };
+        let network = self.network.iter().map(|tls| Reach::Network(tls.at()));
+        let socket = self.socket.iter().map(|_| Reach::Socket);
+        let others = network.chain(socket).map(door);
+        Ok([Door::loopback(self.port()?)]
+            .into_iter()
+            .chain(others)
+            .collect())
+    }
+
+    /// Answers at all of them until the program stops, with what the house shows.
+    pub fn serve(self, stop: &watch::Sender<bool>) -> io::Result<(Arc<House>, Vec<Server>)> {
+        let house = Arc::new(House::of(self.doors()?));
+        let mut rooms = (0..).map(|door| house.behind(door));
+        let mut room = || rooms.next().unwrap_or_default(); // there is always a next number
         // Else the body of a small answer waits 40 ms for the acknowledgement of its head.
         let loopback = self.loopback.tap_io(|connection| {
             connection.set_nodelay(true).ok(); // without it: slower, but as right
         });
-        let mut all = vec![answer(loopback, api, Door::loopback(port))];
+        let mut all = vec![answer(loopback, room(), stop)];
         if let Some(tls) = self.network {
-            let reach = Reach::Network(tls.at());
-            all.push(answer(tls, api, door(reach)));
+            all.push(answer(tls, room(), stop));
         }
         if let Some(socket) = self.socket {
-            all.push(answer(socket, api, door(Reach::Socket)));
+            all.push(answer(socket, room(), stop));
         }
-        Ok(all)
+        Ok((house, all))
     }
 }
 
-fn answer<L: Listener>(listener: L, api: &Arc<Api>, door: Door) -> JoinHandle<io::Result<()>>
+fn answer<L: Listener>(listener: L, room: Router, stop: &watch::Sender<bool>) -> Server
 where
     L::Addr: std::fmt::Debug,
 {
-    let mut stopping = api.stop.subscribe();
-    let server = axum::serve(listener, api::router(api.clone(), door));
+    let mut stopping = stop.subscribe();
+    let server = axum::serve(listener, room);
     let server = server.with_graceful_shutdown(async move {
         let _ = stopping.wait_for(|stop| *stop).await;
     });
