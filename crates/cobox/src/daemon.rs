@@ -42,6 +42,11 @@ pub enum DaemonError {
         "this home folder is a device's: start it with cobox hub, or choose another --home (nothing was changed)"
     )]
     IsADevice,
+    /// A copy of this home was there first.
+    #[error(
+        "a copy of this home folder runs already, at {0}: two programs with the same keys would spoil what each other write, so this one has ended. Nothing is lost: what was still to be written here is in new feeds of its own. Stop the other one, or go on here as a further device of the same person: cobox up --moved"
+    )]
+    Twin(String),
     /// A file with the password that was asked for cannot be read.
     #[error("the password cannot be read from {0}: {1}; nothing was started")]
     PasswordFile(PathBuf, io::Error),
@@ -272,7 +277,11 @@ async fn open_house<R: FnMut(Inside<'_>, &Ready)>(
         let _ = done.send(Ok(())); // who asked may have gone
     }
     (run.ready)(Inside::Open(&api), &run.open);
-    stop_asked(&run.stop).await?;
+    let mut twin = shelf.twin();
+    let twin = tokio::select! {
+        asked = stop_asked(&run.stop) => asked.map(|()| None)?,
+        found = twin.wait_for(Option::is_some) => found.ok().and_then(|at| at.clone()),
+    };
     let served = run.close_doors().await;
     if let Some(hub) = &api.hub {
         hub.rest();
@@ -286,7 +295,10 @@ async fn open_house<R: FnMut(Inside<'_>, &Ready)>(
     home.clear_running();
     closed?;
     unmounted.and(served)?;
-    Ok(api.asked())
+    match twin {
+        Some(at) => Err(DaemonError::Twin(at)),
+        None => Ok(api.asked()),
+    }
 }
 
 /// Mounting and unmounting wait for disk and kernel, which may wait for us.

@@ -9,7 +9,7 @@ use cobox_keys::access::Address;
 use cobox_swarm::swarm::Role;
 use cobox_swarm::transport::Hint;
 use tokio::runtime::Handle;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use super::event::ShelfEvent;
 use super::follow::{self, Following};
@@ -34,6 +34,8 @@ pub(super) struct Inner {
     pub changing: Mutex<()>,
     pub open: RwLock<Open>,
     pub device_name: Option<String>,
+    /// Where a copy of this home was there first, in words.
+    pub twin: watch::Sender<Option<String>>,
     /// Ends with the shelf.
     pub following: Mutex<Vec<Following>>,
 }
@@ -140,6 +142,26 @@ impl Inner {
         if !spaces.iter().any(is_ours) {
             return Ok(Begun::Before);
         }
+        self.renew(&spaces)?;
+        Ok(Begun::Now)
+    }
+
+    /// A copy of this home lives elsewhere under the same keys: what we still have to write goes into new feeds, and the
+    /// next start is refused until somebody says that there are two.
+    pub(super) fn give_way(self: &Arc<Self>) -> Result<(), SpaceError> {
+        let _one = lock(&self.changing);
+        let spaces: Vec<_> = {
+            let open = read(&self.open);
+            open.spaces
+                .values()
+                .map(|(space, _)| Arc::clone(space))
+                .collect()
+        };
+        self.store.forget_marker()?;
+        self.renew(&spaces)
+    }
+
+    fn renew(self: &Arc<Self>, spaces: &[Arc<Space>]) -> Result<(), SpaceError> {
         spaces.iter().for_each(|space| space.retire());
         let device = start::begin_device(&self.home, &self.ground.identity)?;
         *lock(&self.ground.device) = Arc::new(device);
@@ -150,7 +172,7 @@ impl Inner {
             let person = read(&self.person).clone();
             person.map_or(Ok(()), |person| renewed.tell_name(&person))?;
         }
-        Ok(Begun::Now)
+        Ok(())
     }
 
     /// Hints are advice from others: what does not parse is passed over.

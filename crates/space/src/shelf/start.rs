@@ -11,7 +11,7 @@ use cobox_keys::invite::Grant;
 use cobox_swarm::swarm::{Options as SwarmOptions, Swarm};
 use cobox_swarm::transport::{BoxFuture, IrohOptions, IrohTransport, Transport, TransportError};
 use tokio::runtime::Handle;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use super::inner::{Inner, Open, lock, read, write};
 use super::{Shelf, follow};
@@ -111,6 +111,7 @@ impl Shelf {
             changing: Mutex::default(),
             open: RwLock::new(Open::default()),
             device_name: options.device_name,
+            twin: watch::Sender::new(None),
             following: Mutex::default(),
         });
         let opened = follow::shelf(&inner);
