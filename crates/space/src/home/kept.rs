@@ -61,6 +61,14 @@ impl Kept {
         Self(replicas.chain(spaces).collect())
     }
 
+    /// Our own feeds, by space.
+    pub(crate) fn own(&self) -> BTreeMap<Address, Vec<KindOfFeed>> {
+        let entries = self.0.iter();
+        entries
+            .map(|(address, entry)| (*address, entry.own.clone()))
+            .collect()
+    }
+
     pub(super) fn encode(&self) -> Record {
         let entries: Vec<_> = self.0.iter().map(encode).collect();
         Record::new(FORMAT).list(1, &entries, |encoder, entry| encoder.bytes(entry)?.ok())

@@ -30,6 +30,8 @@ pub(super) struct Inner {
     pub registry: Mutex<Registry>,
     /// What a locked program goes on keeping, as durable on disk. Locked after the list of spaces.
     pub kept: Mutex<Kept>,
+    /// Feeds that we write, by space. Locked after `kept`.
+    pub own: Mutex<BTreeMap<Address, Vec<KindOfFeed>>>,
     /// One creation, joining or removal at a time.
     pub changing: Mutex<()>,
     pub open: RwLock<Open>,
@@ -81,10 +83,8 @@ impl Inner {
         news: Option<(Address, Vec<KindOfFeed>)>,
     ) -> Result<(), SpaceError> {
         let mut kept = lock(&self.kept);
-        let known = kept.0.iter();
-        let mut own: BTreeMap<_, _> = known
-            .map(|(address, entry)| (*address, entry.own.clone()))
-            .collect();
+        // Also of a space that is not listed yet: it is begun before it is listed.
+        let mut own = lock(&self.own);
         own.extend(news);
         let now = Kept::of(registry, &own);
         if now != *kept {

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use cobox_feed::manifest::FeedKey;
 use cobox_feed::store::Store;
 use cobox_keys::access::Address;
-use cobox_swarm::swarm::Swarm;
+use cobox_swarm::swarm::{Swarm, SwarmEvent};
 use cobox_swarm::transport::Hint;
+use tokio::sync::broadcast;
 
 use super::ShelfOptions;
 use super::start::{Entered, TransportFactory, blocking, enter, iroh, network};
@@ -85,6 +86,11 @@ impl LockedShelf {
     /// How peers reach us; none while nothing is replicated.
     pub fn hint(&self) -> Option<Hint> {
         self.swarm.as_ref().map(Swarm::hint)
+    }
+
+    /// What happens on the network, from now on; none while nothing is replicated.
+    pub fn subscribe(&self) -> Option<broadcast::Receiver<SwarmEvent>> {
+        self.swarm.as_ref().map(Swarm::subscribe)
     }
 
     /// Orderly end: goodbye to peers, index committed.

@@ -107,6 +107,7 @@ impl Shelf {
             events: broadcast::channel(EVENTS).0,
             person: RwLock::new(place.person),
             registry: Mutex::new(place.registry),
+            own: Mutex::new(place.kept.own()),
             kept: Mutex::new(place.kept),
             changing: Mutex::default(),
             open: RwLock::new(Open::default()),
