@@ -222,7 +222,8 @@ fn every_call_refuses_strangers_and_nonsense() {
             403,
             "foreign_host",
         );
-        if !call.takes_a_stream() {
+        // One takes a file inside of its JSON.
+        if !call.takes_a_stream() && name != "POST /api/keys/import" {
             let (status, body) = ask(&format!("{host}{token}"), &vec![b' '; 2 << 20]);
             assert_eq!(
                 (status, body["errors"][0]["code"].as_str()),
