@@ -23,7 +23,12 @@ fn rust_files(path: PathBuf) -> Vec<PathBuf> {
 #[test]
 fn nothing_below_the_line_names_a_key_that_opens_blocks() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
-    let blind = ["feed/src", "swarm/src", "space/src/replica.rs"];
+    let blind = [
+        "feed/src",
+        "swarm/src",
+        "space/src/replica.rs",
+        "space/src/shelf/locked.rs",
+    ];
     let mut seen = 0;
     for file in blind.iter().flat_map(|part| rust_files(crates.join(part))) {
         seen += 1;

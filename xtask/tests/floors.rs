@@ -74,6 +74,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "signed",
             "identity",
             "pake",
+            "password",
             "cipher",
             "sodium",
             "secret",

@@ -98,6 +98,14 @@ impl Client {
         read_json(self.send(Method::POST, path, body)?)
     }
 
+    /// `POST` of a body as it is, answered with bytes.
+    pub fn post_bytes(&self, path: &str, body: &[u8]) -> Result<impl Read + 'static, ClientError> {
+        Ok(self
+            .send(Method::POST, path, body)?
+            .into_body()
+            .into_reader())
+    }
+
     /// Follows the server-sent events of a `POST`, each by its name (or `message`) and data, until `each` answers false or
     /// there are no more.
     pub fn follow(

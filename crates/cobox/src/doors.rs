@@ -1,10 +1,14 @@
 //! Where the API answers: loopback always; over TLS for other machines and at a Unix socket where asked for.
 
+mod house;
 mod loopback;
 mod tls;
 mod unix;
 
-use crate::api::{self, Api, Door, Reach, Remote};
+pub use house::House;
+
+use crate::api::{Door, Reach, Remote};
+use axum::Router;
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use loopback::Loopback;
@@ -13,6 +17,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Why a door cannot be opened.
@@ -50,6 +55,9 @@ pub struct Wanted {
     /// further names of ours
     pub hosts: Vec<String>,
 }
+
+/// Somebody answers at a door until the program stops.
+pub type Server = JoinHandle<io::Result<()>>;
 
 /// Doors that are open, though nobody answers yet.
 pub struct Doors {
@@ -106,38 +114,50 @@ impl Doors {
         network.chain(socket).collect()
     }
 
-    /// Answers at all of them until the program stops.
-    pub fn serve(self, api: &Arc<Api>) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
-        let port = self.port()?;
+    /// Which doors there are, as the guard sees them.
+    fn doors(&self) -> io::Result<Vec<Door>> {
         let door = |reach| Door {
             reach,
             hosts: self.hosts.clone(),
         };
+        let network = self.network.iter().map(|tls| Reach::Network(tls.at()));
+        let socket = self.socket.iter().map(|_| Reach::Socket);
+        let others = network.chain(socket).map(door);
+        Ok([Door::loopback(self.port()?)]
+            .into_iter()
+            .chain(others)
+            .collect())
+    }
+
+    /// Answers at all of them until the program stops, with what the house shows.
+    pub fn serve(self, stop: &watch::Sender<bool>) -> io::Result<(Arc<House>, Vec<Server>)> {
+        let house = Arc::new(House::of(self.doors()?));
+        // Both addresses of loopback are one door, the first.
         let loopback = self.loopback.into_iter();
         let mut all: Vec<_> = loopback
-            .map(|loopback| answer(loopback, api, Door::loopback(port)))
+            .map(|loopback| answer(loopback, house.behind(0), stop))
             .collect();
+        let mut rooms = (1..).map(|door| house.behind(door));
+        let mut room = || rooms.next().unwrap_or_default(); // there is always a next number
         if let Some(tls) = self.network {
-            let reach = Reach::Network(tls.at());
-            all.push(answer(tls, api, door(reach)));
+            all.push(answer(tls, room(), stop));
         }
         if let Some(socket) = self.socket {
-            all.push(answer(socket, api, door(Reach::Socket)));
+            all.push(answer(socket, room(), stop));
         }
-        Ok(all)
+        Ok((house, all))
     }
 }
 
-fn answer<L: Listener>(listener: L, api: &Arc<Api>, door: Door) -> JoinHandle<io::Result<()>>
+fn answer<L: Listener>(listener: L, room: Router, stop: &watch::Sender<bool>) -> Server
 where
     L::Addr: std::fmt::Debug,
     Remote: for<'a> Connected<IncomingStream<'a, L>>,
 {
-    let mut stopping = api.stop.subscribe();
-    let router = api::router(api.clone(), door);
+    let mut stopping = stop.subscribe();
     let server = axum::serve(
         listener,
-        router.into_make_service_with_connect_info::<Remote>(),
+        room.into_make_service_with_connect_info::<Remote>(),
     );
     let server = server.with_graceful_shutdown(async move {
         let _ = stopping.wait_for(|stop| *stop).await;

@@ -12,6 +12,7 @@ mod mounts;
 mod settings;
 
 fn main() -> std::process::ExitCode {
+    memory::keep_private();
     memory::give_back();
     cli::run()
 }

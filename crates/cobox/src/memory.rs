@@ -1,9 +1,26 @@
-//! Memory that is given back: how the C library's allocator shall behave in a program that runs for weeks.
+//! Memory that nobody else sees, and that is given back: how the C library's allocator shall behave in a program that runs for weeks.
 //!
 //! At rest with 20 000 files the program uses 9 MiB of its heap; without this, five times as much stayed resident after an
 //! import, as free pieces between used ones.
 
 use std::time::Duration;
+
+/// No core file is written, and no other program of the same user may look into this one: keys are in it. What the system
+/// does not let us set, the unit files set from outside.
+#[cfg(target_os = "linux")]
+pub fn keep_private() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let _ = setrlimit(Resource::Core, none);
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// Other systems: their own settings.
+#[cfg(not(target_os = "linux"))]
+pub fn keep_private() {}
 
 /// How often to look whether there was work and is none any more.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

@@ -157,6 +157,35 @@ pub fn set(home: &Home, name: &str, value: Option<&str>) -> Result<Setting, Sett
     Ok(one(key, &text))
 }
 
+/// Settings that make sense on another machine too; others name its files and addresses.
+const PORTABLE: [&str; 3] = ["port", "lan", "log"];
+
+/// Those that are set in the file, as it would write them.
+pub fn portable(home: &Home) -> Result<String, SettingsError> {
+    let text = file::read(home)?;
+    let portable = KEYS.iter().filter(|key| PORTABLE.contains(&key.name));
+    let set = portable.filter_map(|key| Some((key, file::value(&text, key)?)));
+    Ok(set
+        .map(|(key, value)| format!("{}: {}\n", key.name, yaml(key, &value)))
+        .collect())
+}
+
+/// Sets those again that came from another machine; what is not understood is left out.
+pub fn take_over(home: &Home, text: &str) -> Result<(), SettingsError> {
+    write_first(home)?;
+    for key in KEYS.iter().filter(|key| PORTABLE.contains(&key.name)) {
+        let Some(value) = file::value(text, key) else {
+            continue;
+        };
+        match set(home, key.name, Some(&value)) {
+            Ok(_) => {}
+            Err(error @ SettingsError::File(..)) => return Err(error),
+            Err(error) => tracing::warn!(%error, "a setting of the other machine is left out"),
+        }
+    }
+    Ok(())
+}
+
 /// Writes the file if there is none, with every setting explained and none set.
 pub fn write_first(home: &Home) -> Result<(), SettingsError> {
     match file::path(home).exists() {
@@ -242,6 +271,24 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::resolve(Some(dir.path().into())).unwrap();
         (dir, home)
+    }
+
+    #[test]
+    fn settings_move_but_not_those_of_one_machine() {
+        let (_old, old) = home();
+        for (key, value) in [("port", "9000"), ("log", "info"), ("bind", "127.0.0.1:1")] {
+            set(&old, key, Some(value)).unwrap();
+        }
+        let moved = portable(&old).unwrap();
+        let (_new, new) = home();
+        take_over(&new, &format!("{moved}lan: perhaps\n")).unwrap();
+        let settings = Settings::load(&new).unwrap();
+        let expected = Settings {
+            port: Some(9000),
+            log: Some("info".into()),
+            ..Settings::default()
+        };
+        assert_eq!(settings, expected);
     }
 
     #[test]

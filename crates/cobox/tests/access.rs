@@ -84,9 +84,10 @@ fn a_password_is_set_once_with_the_token_and_then_opens_sessions() {
     assert_eq!(set.status, 201);
     let again = ask(&node, ("POST", "/register"), &node.bearer(), &password);
     assert_eq!((again.status, again.code()), (409, "has_password"));
-    let file = node.home().join("password");
+    let file = node.home().join("identity");
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(!fs::read_to_string(&file).unwrap().contains("horse"));
+    let bytes = fs::read(&file).unwrap();
+    assert!(!bytes.windows(5).any(|part| part == b"horse"));
 
     assert_eq!(log_in(&node, "wrong horse").code(), "wrong_password");
     let session = log_in(&node, "correct horse");
@@ -196,6 +197,7 @@ fn a_new_password_logs_out_everywhere() {
     assert!(!is_in(&last));
     node.stop();
     node.start();
+    assert_eq!(node.ready()["locked"], true, "it locks the home, too");
     assert_eq!(log_in(&node, "third password").status, 204, "it is kept");
 }
 

@@ -25,6 +25,8 @@ pub struct Feed {
     pair: OnceLock<FeedKeyPair>,
     /// Never signed again by this program.
     retired: AtomicBool,
+    /// Ours, though its pair is not at hand.
+    guarded: AtomicBool,
     vault: Arc<Vault>,
     queued: Mutex<Queued>,
 }
@@ -51,6 +53,7 @@ impl Feed {
             id,
             pair: OnceLock::new(),
             retired: AtomicBool::new(false),
+            guarded: AtomicBool::new(false),
             vault,
             queued: Mutex::default(),
         }
@@ -66,9 +69,14 @@ impl Feed {
         self.kind
     }
 
-    /// True when this program holds its key pair and still signs with it.
+    /// True when this program holds its key pair and still signs with it, or will again: nobody else makes it longer.
     pub fn is_own(&self) -> bool {
-        self.pair().is_some()
+        self.pair().is_some() || self.guarded.load(Ordering::Acquire)
+    }
+
+    /// Is ours though its pair is not at hand: what others have of it beyond our end is not taken.
+    pub(crate) fn guard(&self) {
+        self.guarded.store(true, Ordering::Release);
     }
 
     /// Signs no more for as long as it is open: for a feed that went on elsewhere, where a block more

@@ -4,7 +4,8 @@
 //! storing anything, talking to anybody.
 //!
 //! Order of the modules, top first; each imports only from those below it:
-//! `paper`, `invite`, `certificate`, `derive`, `access`, `signed`, `identity`, `pake`, `cipher`, `sodium`,
+//! `paper`, `invite`, `certificate`, `derive`, `access`, `signed`, `identity`, `pake`, `password`, `cipher`,
+//! `sodium`,
 //! `secret`, `cbor`, `error`, and for tests `vectors`. Every byte these modules write is in `docs/format.md`.
 
 pub mod access;
@@ -17,6 +18,7 @@ pub mod identity;
 pub mod invite;
 pub mod pake;
 pub mod paper;
+pub mod password;
 mod secret;
 pub mod signed;
 mod sodium;

@@ -114,6 +114,31 @@ pub enum SpaceError {
     /// A home file of a later format. It is left as it is.
     #[error("{0} was written by a newer program; nothing was changed")]
     HomeTooNew(PathBuf),
+    /// The home has a password, and nobody gave it.
+    #[error("this home is locked; give its password: cobox unlock")]
+    LockedHome,
+    /// A wrong password.
+    #[error("that is not the password; nothing was done")]
+    WrongPassword,
+    /// There is nothing to open with a password.
+    #[error("no password is set here; set one with: cobox password set")]
+    NoPassword,
+    /// The folder is a copy, or lies on another disk or machine than before.
+    #[error(
+        "this home folder is a copy, or was moved to another disk or machine: {0}. If the original is still in use, going on here with the same keys would spoil what both write, so nothing was started and nothing was changed. To go on here as a further device of the same person, with keys of its own: cobox up --moved (nothing is lost by that, also if there is no original any more)"
+    )]
+    MovedHome(PathBuf),
+    /// A person moves only into a home where nobody is yet.
+    #[error(
+        "somebody lives in this home folder already; nothing was changed. Import into a home of its own: --home DIR"
+    )]
+    Inhabited,
+    /// Not what an export makes.
+    #[error("this is no export of keys, or it is damaged; nothing was changed")]
+    NoExport,
+    /// A later version made it.
+    #[error("this export of keys was made by a newer program; nothing was changed")]
+    ExportTooNew,
     /// A task of this program ended before its time.
     #[error("the program is stopping")]
     Stopping,

@@ -259,7 +259,7 @@ fn every_wrong_invite_has_its_own_error() {
 
 /// DESIGN 4.1: a copied home must never fork the feeds of the original.
 #[test]
-fn a_copied_home_takes_new_keys_and_its_feeds_differ() {
+fn a_copied_home_is_refused_or_takes_new_keys_and_its_feeds_differ() {
     let world = World::new();
     let alice = world.start("Alice");
     let garden = alice.create("Garden").unwrap();
@@ -269,7 +269,19 @@ fn a_copied_home_takes_new_keys_and_its_feeds_differ() {
     world.stop(alice);
     copy_folder(&world.home("Alice"), &world.home("Copy"));
 
-    let (alice, copy) = (world.start("Alice"), world.start("Copy"));
+    let before: Vec<_> = fingerprints(&world.home("Copy"));
+    let refused = world.try_start(&world.home("Copy")).err();
+    let Some(SpaceError::MovedHome(named)) = &refused else {
+        panic!("a copy was opened: {refused:?}");
+    };
+    assert_eq!(*named, world.home("Copy"));
+    assert_eq!(
+        fingerprints(&world.home("Copy")),
+        before,
+        "nothing was changed"
+    );
+    let moved = world.try_start_with(&world.home("Copy"), |options| options.moved = true);
+    let (alice, copy) = (world.start("Alice"), moved.unwrap());
     assert_eq!(alice.device(), device);
     assert_ne!(copy.device(), device);
     assert_eq!(copy.public_key(), alice.public_key());
@@ -311,6 +323,15 @@ fn a_copied_home_takes_new_keys_and_its_feeds_differ() {
         2
     );
     world.stop(copy);
+}
+
+/// Every small file with its bytes.
+fn fingerprints(home: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut files = files_below(home);
+    files.retain(|file| !file.ends_with("index.redb"));
+    files.sort();
+    let read = |file: std::path::PathBuf| (file.clone(), fs::read(file).unwrap());
+    files.into_iter().map(read).collect()
 }
 
 #[test]

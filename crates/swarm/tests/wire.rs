@@ -8,7 +8,7 @@ use cobox_swarm::wire::feed::{
     Bitfield, Cancel, Data, Extension, NoData, Range, Reason, Request, Sync, Unwant, Want,
 };
 use cobox_swarm::wire::frame::{self, Place};
-use cobox_swarm::wire::session::{Hello, Leave, Offer, Prove, Refuse};
+use cobox_swarm::wire::session::{Elsewhere, Hello, Leave, Offer, Prove, Refuse};
 use cobox_swarm::wire::space::{
     BucketSet, Buckets, CertificateList, Certificates, Heads, Open, Peers, Reject, ShortHead,
     SignedReceipt, Summary,
@@ -154,6 +154,10 @@ fn our_own_messages_round_trip() {
     round_trip(Hello {
         version: 1,
         capabilities: 0,
+        addresses: addresses.clone(),
+        run: [6; 16],
+    });
+    round_trip(Elsewhere {
         addresses: addresses.clone(),
     });
     round_trip(Offer {

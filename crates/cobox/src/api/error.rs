@@ -105,6 +105,13 @@ impl From<SpaceError> for ApiError {
             SpaceError::BadPolicy(_) => (StatusCode::BAD_REQUEST, "bad_policy"),
             SpaceError::NoSuchMember(_) => (StatusCode::NOT_FOUND, "no_such_member"),
             SpaceError::AmbiguousMember(_) => (StatusCode::CONFLICT, "ambiguous_name"),
+            SpaceError::LockedHome => (StatusCode::LOCKED, "locked"),
+            SpaceError::WrongPassword => (StatusCode::UNAUTHORIZED, "wrong_password"),
+            SpaceError::NoPassword => (StatusCode::CONFLICT, "no_password"),
+            SpaceError::Inhabited => (StatusCode::CONFLICT, "inhabited"),
+            SpaceError::NoExport | SpaceError::ExportTooNew => {
+                (StatusCode::BAD_REQUEST, "bad_export")
+            }
             SpaceError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
         };

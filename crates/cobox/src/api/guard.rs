@@ -3,7 +3,7 @@
 use crate::api::door::{Door, Remote};
 use crate::api::error::ApiError;
 use crate::api::page::is_page;
-use crate::api::{Api, MAX_JSON, no_such_call};
+use crate::api::{Access, MAX_JSON, no_such_call};
 use crate::mounts::WEB_ROOT;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -32,6 +32,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where a browser says that a request comes from.
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What one listener lets in by.
+pub struct Gate {
+    /// who knows it may call
+    pub token: String,
+    /// password and sessions
+    pub access: Arc<Access>,
+    /// by which names we are called there
+    pub door: Door,
+    /// the page is shown there, to everybody
+    pub has_page: bool,
+}
 
 /// Who calls, for the few calls that make a difference.
 #[derive(Clone, Copy, Debug)]
@@ -68,25 +80,22 @@ pub async fn bound_body(request: Request, next: Next) -> Response {
 }
 
 /// Checks Host, Origin and token of every call, and hardens every answer.
-pub async fn check(
-    State((api, door)): State<(Arc<Api>, Arc<Door>)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub async fn check(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
+    let door = &gate.door;
     // A WebDAV client cannot send the token: its path has a secret of its own, see `mounts`.
     let is_web = request.uri().path().starts_with(WEB_ROOT);
     // The page says nothing about anybody. A device has none.
-    let is_page = api.hub.is_none() && is_page(request.uri().path());
+    let is_page = gate.has_page && is_page(request.uri().path());
     let headers = request.headers();
-    let checked = is_from_here(&door, headers).and_then(|()| match is_web {
+    let checked = is_from_here(door, headers).and_then(|()| match is_web {
         true => no_page(headers),
-        false => no_foreign_page(&door, headers),
+        false => no_foreign_page(door, headers),
     });
     let checked = checked.and_then(|()| match is_web {
         true if door.is_local() => Ok(false),
         true => Err(no_such_call()), // a share is for this machine
         false if is_page => Ok(false),
-        false => may_call(&api, &request),
+        false => may_call(&gate, &request),
     });
     let mut response = match checked {
         Ok(has_token) => {
@@ -141,16 +150,16 @@ fn foreign_origin() -> ApiError {
 }
 
 /// True for who holds the token, false for who is logged in or needs to be neither.
-fn may_call(api: &Api, request: &Request) -> Result<bool, ApiError> {
+fn may_call(gate: &Gate, request: &Request) -> Result<bool, ApiError> {
     let headers = request.headers();
     let given = text(headers, header::AUTHORIZATION).and_then(|h| h.strip_prefix("Bearer "));
-    if given.is_some_and(|given| given.as_bytes().ct_eq(api.token.as_bytes()).into()) {
+    if given.is_some_and(|given| given.as_bytes().ct_eq(gate.token.as_bytes()).into()) {
         return Ok(true);
     }
     if is_open(request.method().as_str(), request.uri().path()) {
         return Ok(false);
     }
-    if given.is_none() && api.access.is_logged_in(headers) {
+    if given.is_none() && gate.access.is_logged_in(headers) {
         // The browser adds the cookie by itself, also for other pages of this machine, which may send no Origin.
         return match text(headers, SITE) {
             None | Some("same-origin" | "none") => Ok(false),

@@ -16,9 +16,11 @@ mod health;
 mod jobs;
 mod keys;
 mod local;
+mod locked;
 mod members;
 mod messages;
 mod mounts;
+pub mod moving;
 mod openapi;
 mod page;
 mod program;
@@ -38,6 +40,7 @@ pub use access::Access;
 pub use door::{Door, Reach, Remote};
 pub use error::ApiError;
 pub use jobs::Jobs;
+pub use locked::{LockedApi, Unlocking, locked_router};
 
 use crate::logs::Logs;
 use crate::mounts::{Mounts, WEB_ROOT};
@@ -48,12 +51,12 @@ use axum::http::request::Parts;
 use axum::routing::{MethodRouter, any};
 use axum::{Extension, Json, Router, middleware};
 use cobox_space::hub::Hub;
-use cobox_space::shelf::Shelf;
+use cobox_space::shelf::{Luggage, Shelf};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -82,6 +85,33 @@ pub struct Api {
     pub port: u16,
     /// becomes true when the program is to stop
     pub stop: watch::Sender<bool>,
+    /// and what then
+    pub next: Mutex<Next>,
+}
+
+/// What comes after the program has put everything down in order.
+#[derive(Default)]
+pub enum Next {
+    /// It ends.
+    #[default]
+    Stop,
+    /// It begins anew with nothing of before in its memory, locked.
+    Lock,
+    /// Somebody moves in; it begins anew as theirs.
+    MoveIn(Box<Luggage>),
+}
+
+impl Api {
+    /// Puts everything down in order, and then does what comes next.
+    pub fn end(&self, next: Next) {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        self.stop.send_replace(true);
+    }
+
+    /// What was asked for; told once.
+    pub fn asked(&self) -> Next {
+        std::mem::take(&mut *self.next.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// All calls with their description, not yet guarded. Each topic brings its own.
@@ -89,6 +119,7 @@ fn calls() -> OpenApiRouter<Arc<Api>> {
     let small = OpenApiRouter::new()
         .merge(program::routes())
         .merge(access::routes())
+        .merge(moving::routes())
         .merge(openapi::routes())
         .merge(qr::routes())
         .merge(spaces::routes())
@@ -108,7 +139,12 @@ fn calls() -> OpenApiRouter<Arc<Api>> {
         .merge(devices::routes())
         .layer(middleware::from_fn(guard::bound_body))
         .layer(DefaultBodyLimit::max(MAX_JSON));
-    openapi::router().nest("/api", small.merge(transfer::routes()))
+    openapi::router().nest(
+        "/api",
+        small
+            .merge(transfer::routes())
+            .merge(moving::large_routes()),
+    )
 }
 
 /// The calls of a device: it has no spaces, files or people of its own, and is commanded through its admin space.
@@ -132,6 +168,12 @@ pub fn router(api: Arc<Api>, door: Door) -> Router {
         None => (calls(), any(page::handle)),
     };
     let (router, description) = calls.split_for_parts();
+    let gate = guard::Gate {
+        token: api.token.clone(),
+        access: api.access.clone(),
+        door,
+        has_page: api.hub.is_none(),
+    };
     router
         .route(&format!("{WEB_ROOT}{{*path}}"), any(web::handle))
         .fallback_service(others)
@@ -143,10 +185,7 @@ pub fn router(api: Arc<Api>, door: Door) -> Router {
             )
         })
         .layer(Extension(openapi::finish(&description)))
-        .layer(middleware::from_fn_with_state(
-            (api.clone(), Arc::new(door)),
-            guard::check,
-        ))
+        .layer(middleware::from_fn_with_state(Arc::new(gate), guard::check))
         .with_state(api)
 }
 

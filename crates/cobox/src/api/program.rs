@@ -1,7 +1,7 @@
 //! Calls about the program itself.
 
 use crate::api::types::*;
-use crate::api::{Api, ApiError, blocking, shapes};
+use crate::api::{Api, ApiError, Next, blocking, shapes};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -25,6 +25,7 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
 pub async fn system() -> Json<System> {
     Json(System {
         version: env!("CARGO_PKG_VERSION").into(),
+        locked: false,
     })
 }
 
@@ -42,6 +43,8 @@ pub async fn status(State(api): State<Arc<Api>>) -> Result<Json<StatusJson>, Api
         Ok::<_, SpaceError>(StatusJson {
             version: env!("CARGO_PKG_VERSION").into(),
             home: api.home.clone(),
+            locked: false,
+            kept: (shelf.spaces().len() + shelf.replicas().len()) as u64,
             name: shelf.name().unwrap_or_default(),
             public_key: shelf.public_key().to_string(),
             hint: shelf.hint().to_string(),
@@ -68,6 +71,6 @@ pub async fn logs(State(api): State<Arc<Api>>) -> Json<Vec<String>> {
 #[utoipa::path(post, path = "/stop", tag = "program", operation_id = "stop",
     responses((status = 202, description = "it is about to")))]
 pub async fn stop(State(api): State<Arc<Api>>) -> StatusCode {
-    api.stop.send_replace(true);
+    api.end(Next::Stop);
     StatusCode::ACCEPTED
 }

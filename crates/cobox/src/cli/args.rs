@@ -104,8 +104,24 @@ pub enum Command {
     Backup(crate::cli::paper::Backup),
     /// Rehearse: get files back from one replicator alone, with the key as it stands on paper, and compare them
     Drill(crate::cli::paper::Drill),
-    /// Set the password of the API, asked for or from standard input
-    Password,
+    /// One password for the keys on disk and for the page: set, change, remove; asked for or from standard input
+    #[command(args_conflicts_with_subcommands = true)]
+    Password {
+        #[command(subcommand)]
+        what: Option<Password>,
+    },
+    /// Unlock the running program: the password is asked for, or read from standard input
+    Unlock,
+    /// Lock the running program: unmount, close all spaces, forget all keys; it goes on keeping its copies
+    Lock,
+    /// Write everything that is needed to move to a new machine into one file, sealed with a passphrase (age format)
+    ExportKeys {
+        /// A new file
+        file: PathBuf,
+    },
+    /// Move in: become the person of such a file, in a home where nobody lives yet; the passphrase is asked for, or read from
+    /// standard input
+    ImportKeys { file: PathBuf },
     /// Settings of this home
     #[command(subcommand)]
     Config(Config),
@@ -126,7 +142,7 @@ pub enum Command {
 #[derive(Args)]
 pub struct Up {
     /// Port of the API on this machine (0 = any free one; default 9112)
-    #[arg(long)]
+    #[arg(long, overrides_with = "port")]
     pub port: Option<u16>,
     /// Neither announce on the local network nor listen there
     #[arg(long)]
@@ -152,6 +168,18 @@ pub struct Up {
     /// Further name by which browsers call us through --listen or --socket (repeatable)
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<String>,
+    #[command(flatten)]
+    pub start: crate::daemon::Start,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+pub enum Password {
+    /// Set a password, or another one if the old one is forgotten while the program is unlocked
+    Set,
+    /// Change the password; asks for the old one first
+    Change,
+    /// Remove the password: whoever reads the disk can read everything; asks for it first
+    Remove,
 }
 
 #[derive(Subcommand)]

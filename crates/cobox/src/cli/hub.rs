@@ -2,10 +2,10 @@
 
 use crate::api::devices::{hub_json, types::HubJson};
 use crate::cli::output::{Output, line_out, printable};
-use crate::cli::up::log;
+use crate::cli::up::{log, ready_locked};
 use crate::cli::{CliError, Done};
 use crate::config::Home;
-use crate::daemon::{self, UpOptions};
+use crate::daemon::{self, Inside, Start, UpOptions};
 use crate::doors::Wanted;
 use crate::logs::Logs;
 use clap::Args;
@@ -23,7 +23,7 @@ pub struct Hub {
     #[arg(long, default_value_t = machine_name())]
     pub name: String,
     /// Port of the API on this machine (0 = any free one)
-    #[arg(long, default_value_t = PORT)]
+    #[arg(long, default_value_t = PORT, overrides_with = "port")]
     pub port: u16,
     /// Show a code that whoever sets it up must type, so that no stranger on the local network is first
     #[arg(long)]
@@ -34,6 +34,8 @@ pub struct Hub {
     /// Where peers may connect (default: every interface, any free port)
     #[arg(long, value_name = "IP:PORT")]
     pub bind: Option<SocketAddr>,
+    #[command(flatten)]
+    pub start: Start,
 }
 
 fn machine_name() -> String {
@@ -58,13 +60,18 @@ pub fn hub(home: &Home, options: &Hub, verbose: u8, output: &Output) -> Result<D
         lan: true,
         lan_port: options.lan_port,
         bind: options.bind,
+        start: options.start.clone(),
         hub: Some(HubOptions {
             name: options.name.clone(),
             code: options.code,
             version: env!("CARGO_PKG_VERSION").into(),
         }),
     };
-    daemon::run(home, &options, |api, open| {
+    daemon::run(home, &options, |inside, open| {
+        let api = match inside {
+            Inside::Open(api) => api,
+            Inside::Locked(api) => return ready_locked(api, open.port, &open.others, output),
+        };
         let Some(hub) = &api.hub else {
             return; // it was asked for above
         };

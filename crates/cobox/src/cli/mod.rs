@@ -8,6 +8,7 @@ mod health;
 mod hub;
 mod jobs;
 mod mounts;
+mod moving;
 mod notes;
 mod open;
 mod output;
@@ -19,12 +20,14 @@ mod spaces;
 mod talk;
 mod up;
 
+use crate::api::moving::KeyFileError;
 use crate::client::{Client, ClientError};
 use crate::config::{ConfigError, Home};
 use crate::daemon::DaemonError;
 use crate::settings::SettingsError;
 use args::{Cli, Command};
 use clap::Parser;
+use cobox_space::shelf::SpaceError;
 use output::Output;
 use std::io;
 use std::process::ExitCode;
@@ -43,6 +46,10 @@ enum CliError {
     Daemon(#[from] DaemonError),
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    #[error(transparent)]
+    Space(#[from] SpaceError),
     /// A local file.
     #[error("{0}: {1}")]
     Local(String, io::Error),
@@ -81,6 +88,7 @@ fn command(cli: Cli, output: &Output) -> Result<Done, CliError> {
         Command::Up(options) => up::up(&home, options, cli.verbose, output),
         Command::Hub(options) => hub::hub(&home, &options, cli.verbose, output),
         Command::Config(command) => config::config(&home, command, output),
+        Command::ImportKeys { file } => moving::import(&home, &file, output),
         command => running(&home, command, output),
     }
 }
@@ -89,15 +97,22 @@ fn command(cli: Cli, output: &Output) -> Result<Done, CliError> {
 fn running(home: &Home, command: Command, output: &Output) -> Result<Done, CliError> {
     let client = Client::connect(home)?;
     match command {
-        Command::Up(_) | Command::Hub(_) | Command::Config(_) | Command::Completions { .. } => {
+        Command::Up(_)
+        | Command::Hub(_)
+        | Command::Config(_)
+        | Command::ImportKeys { .. }
+        | Command::Completions { .. } => {
             unreachable!("handled by the caller")
         }
+        Command::ExportKeys { file } => moving::export(&client, &file, output),
         Command::Device(command) => devices::device(&client, command, output),
         Command::Jobs { what } => jobs::jobs(&client, what, output),
         Command::Open { print } => open::open(&client, home, print, output),
         Command::Backup(command) => paper::backup(&client, command, output),
         Command::Drill(command) => paper::drill(&client, command, output),
-        Command::Password => password::password(&client, output),
+        Command::Password { what } => password::password(&client, what, output),
+        Command::Unlock => password::unlock(&client, output),
+        Command::Lock => password::lock(&client, home, output),
         Command::Status => people::status(&client, output),
         Command::Stop => up::stop(&client, home, output),
         Command::Name { name } => people::name(&client, name, output),

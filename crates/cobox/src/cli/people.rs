@@ -35,6 +35,15 @@ pub fn status(client: &Client, output: &Output) -> Result<Done, CliError> {
 }
 
 fn status_text(status: &StatusJson, output: &Output) -> String {
+    if status.locked {
+        return format!(
+            "CoBox {} is running, locked: it keeps its copies of {} and shows nothing.\nhome        {}\nhint        {}\nUnlock it in the page, or with: cobox unlock",
+            status.version,
+            count(status.kept, "space", "spaces"),
+            status.home,
+            status.hint,
+        );
+    }
     let mut text = format!(
         "CoBox {} is running.\nname        {}\npublic key  {}\nhome        {}\nhint        {}\n",
         status.version,

@@ -1,11 +1,12 @@
 //! `up` and `stop`.
 
+use crate::api::LockedApi;
 use crate::cli::args::Up;
-use crate::cli::output::{Output, line_out};
+use crate::cli::output::{Output, count, line_out};
 use crate::cli::{CliError, Done};
 use crate::client::Client;
 use crate::config::{DEFAULT_PORT, Home};
-use crate::daemon::{self, UpOptions};
+use crate::daemon::{self, Inside, Start, UpOptions};
 use crate::doors::Wanted;
 use crate::logs::Logs;
 use crate::settings::{self, Settings};
@@ -24,16 +25,25 @@ pub fn up(home: &Home, flags: Up, verbose: u8, output: &Output) -> Result<Done, 
     home.create()?;
     let lan_port = flags.lan_port;
     settings::write_first(home)?;
+    let start = flags.start.clone();
     let settings = Settings::load(home)?.under(given(flags)?);
     let logs = Logs::default();
     log(verbose, settings.log.as_deref(), logs.clone())?;
     let options = UpOptions {
         lan_port,
+        start,
         ..options(settings, logs)?
     };
-    daemon::run(home, &options, |api, open| {
+    let mut warned = false;
+    daemon::run(home, &options, |inside, open| {
+        if !std::mem::replace(&mut warned, true) {
+            warn_of(&open.others);
+        }
+        let api = match inside {
+            Inside::Open(api) => api,
+            Inside::Locked(api) => return ready_locked(api, open.port, &open.others, output),
+        };
         let shelf = &api.shelf;
-        warn_of(&open.others);
         let (name, port) = (shelf.name().unwrap_or_default(), open.port);
         let key = shelf.public_key().to_string();
         let ready = json!({
@@ -46,6 +56,17 @@ pub fn up(home: &Home, flags: Up, verbose: u8, output: &Output) -> Result<Done, 
         });
     })?;
     Ok(Done::Fully)
+}
+
+/// What a locked program says when it answers.
+pub(super) fn ready_locked(api: &LockedApi, port: u16, also: &[String], output: &Output) {
+    let ready = json!({
+        "home": api.home, "port": port, "locked": true, "kept": api.kept, "hint": api.hint, "also": also,
+    });
+    output.result(&ready, |_| {
+        let kept = count(api.kept as u64, "space", "spaces");
+        format!("CoBox is up, and locked: it keeps its copies of {kept} and shows nothing.\n  home        {}\nUnlock it in the page, or with: cobox unlock", api.home)
+    });
 }
 
 /// What the flags say.
@@ -87,6 +108,7 @@ fn options(settings: Settings, logs: Logs) -> Result<UpOptions, CliError> {
         lan_port: None,
         hub: None,
         bind: settings.bind,
+        start: Start::default(),
         logs,
     })
 }

@@ -141,6 +141,13 @@ impl Node {
         }
     }
 
+    /// How it ended by itself, if it did.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child
+            .as_mut()
+            .and_then(|child| child.try_wait().unwrap())
+    }
+
     /// Its home folder.
     pub fn home(&self) -> &Path {
         &self.home

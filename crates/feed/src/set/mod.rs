@@ -103,6 +103,14 @@ impl FeedSet {
         feed
     }
 
+    /// Admits a feed of ours whose pair is not at hand, and will be later: until then nobody can append to it, nor make it
+    /// longer than it is here. For as long as the set is open.
+    pub fn guard(&self, feed: FeedKey, kind: u8) -> Arc<Feed> {
+        let feed = self.admit(feed, kind);
+        feed.guard();
+        feed
+    }
+
     /// An admitted feed.
     pub fn feed(&self, key: &FeedKey) -> Option<Arc<Feed>> {
         read(&self.feeds).get(key).cloned()

@@ -113,6 +113,14 @@ impl Store {
             .map_or(Ok(()), DataFolder::accept_marker)
     }
 
+    /// Takes the marker away: the next start finds the folder moved, wherever it is.
+    pub fn forget_marker(&self) -> Result<(), StoreError> {
+        self.0
+            .folder
+            .as_ref()
+            .map_or(Ok(()), DataFolder::forget_marker)
+    }
+
     /// The set of feeds at an address, opened once and shared.
     pub fn set(&self, address: [u8; 32]) -> Result<Arc<FeedSet>, StoreError> {
         let slot = self.0.slot(address)?;

@@ -89,6 +89,17 @@ impl DataFolder {
     }
 }
 
+impl DataFolder {
+    /// Leaves no marker behind, durably. A folder without one counts as moved.
+    pub(crate) fn forget_marker(&self) -> Result<(), StoreError> {
+        let forget = || {
+            self.lock.set_len(0)?;
+            self.lock.sync_all()
+        };
+        forget().map_err(StoreError::io("writing the lock file"))
+    }
+}
+
 /// Creates a folder and what leads to it, durably.
 fn create_dir(dir: &Path) -> io::Result<()> {
     let new: Vec<&Path> = dir.ancestors().take_while(|dir| !dir.exists()).collect();

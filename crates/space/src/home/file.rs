@@ -48,6 +48,20 @@ impl HomeFile {
         SpaceError::HomeTooNew(self.path.clone())
     }
 
+    /// Takes away what a crash left of a replacement.
+    ///
+    /// # Errors
+    ///
+    /// `Home`.
+    pub(super) fn sweep(&self) -> Result<(), SpaceError> {
+        match fs::remove_file(self.path.with_extension("new")) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(self.failed("cannot clean up beside")(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The body; `None` if there is no such file.
     ///
     /// # Errors

@@ -1,13 +1,21 @@
 //! The home folder: where everything of one person on one machine is, and its small files.
 //!
-//! `identity`, `device`, `profile` and `spaces.cbor` are written whole or not at all; a damaged one
-//! is named and never overwritten. Not its job: feeds (`store/` is the feed store's), views
-//! (`views/` can be thrown away), peers (the swarm's own file).
+//! `identity`, `device`, `profile`, `spaces.cbor` and `kept` are written whole or not at all; a damaged one
+//! is named and never overwritten. Everything secret or personal in them hangs on the identity, which alone
+//! is wrapped by the password, if there is one: see `lock`. Not its job: feeds (`store/` is the feed store's),
+//! views (`views/` can be thrown away), peers (the swarm's own file).
 
+mod device;
 mod file;
+mod kept;
+mod lock;
 mod mounted;
 mod registry;
 
+pub(crate) use device::{Device, DeviceFile};
+pub(crate) use kept::{Kept, KeptEntry, KindOfFeed};
+pub use lock::HomeLock;
+pub(crate) use lock::Lives;
 pub use mounted::{MountEntry, MountPlace};
 pub(crate) use registry::{MAX_HINTS, Registry, ReplicaEntry, SpaceEntry};
 
@@ -18,7 +26,6 @@ use std::path::{Path, PathBuf};
 use cobox_keys::access::Address;
 use cobox_keys::cbor::{Fields, Record};
 use cobox_keys::cipher::BlockKey;
-use cobox_keys::derive::{Incarnation, ParentKey};
 use cobox_keys::error::KeyError;
 use cobox_keys::identity::Identity;
 use zeroize::Zeroizing;
@@ -27,6 +34,8 @@ use crate::error::SpaceError;
 use file::HomeFile;
 
 const FORMAT: u64 = 1;
+/// Of files whose inside is sealed to the identity.
+const SEALED: u64 = 2;
 const MAX_NAME: usize = 255;
 
 /// Paths and small files of one home folder.
@@ -37,25 +46,7 @@ pub(crate) struct Home {
     device: HomeFile,
     profile: HomeFile,
     spaces: HomeFile,
-}
-
-/// The secrets of this person on this machine in this life of the store.
-pub(crate) struct Device {
-    /// Feeds and the device key derive from it.
-    pub parent: ParentKey,
-    /// Which life of the store writes.
-    pub incarnation: Incarnation,
-}
-
-impl Device {
-    /// A new device, or an old one that begins anew: nothing it signs can collide with what an
-    /// earlier one signed.
-    pub(crate) fn generate() -> Self {
-        Self {
-            parent: ParentKey::generate(),
-            incarnation: Incarnation::generate(),
-        }
-    }
+    kept: HomeFile,
 }
 
 impl Home {
@@ -91,12 +82,30 @@ impl Home {
             device: HomeFile::new(dir, "device", b"cbxDEVIC"),
             profile: HomeFile::new(dir, "profile", b"cbxPROFL"),
             spaces: HomeFile::new(dir, "spaces.cbor", b"cbxSPACE"),
+            kept: HomeFile::new(dir, "kept", b"cbxKEPT1"),
         })
     }
 
     /// The folder itself.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Takes away what a crash left half written: it may hold what the finished file seals. Only for
+    /// whoever holds the home's lock.
+    ///
+    /// # Errors
+    ///
+    /// `Home`.
+    pub(crate) fn sweep(&self) -> Result<(), SpaceError> {
+        let files = [
+            &self.identity,
+            &self.device,
+            &self.profile,
+            &self.spaces,
+            &self.kept,
+        ];
+        files.into_iter().try_for_each(HomeFile::sweep)
     }
 
     /// Where the feeds are.
@@ -131,22 +140,18 @@ impl Home {
         }
     }
 
-    /// Who lives here; `None` before the first start.
+    /// Who lives here, as far as that can be said without a password.
     ///
     /// # Errors
     ///
     /// `Home`, `DamagedHome` or `HomeTooNew`, as for every file here.
-    pub(crate) fn identity(&self) -> Result<Option<Identity>, SpaceError> {
-        read(&self.identity, |fields| {
-            let seed = Zeroizing::new(fields.fixed(1)?);
-            Ok(Identity::from_seed(&seed))
-        })
+    pub(crate) fn identity(&self) -> Result<Lives, SpaceError> {
+        lock::read(&self.identity)
     }
 
-    /// Makes the person durable.
+    /// Makes the person durable, in the clear.
     pub(crate) fn save_identity(&self, identity: &Identity) -> Result<(), SpaceError> {
-        let seed = identity.key_pair().expose_seed();
-        save(&self.identity, Record::new(FORMAT).bytes(1, seed))
+        lock::save_open(&self.identity, identity)
     }
 
     /// Takes everything away that belongs to the person who lived here, so that another may move in. What is missing
@@ -155,41 +160,71 @@ impl Home {
     /// # Errors
     ///
     /// `Home`.
-    pub(crate) fn clear(&self) -> Result<(), SpaceError> {
+    pub(crate) fn clear_person(&self) -> Result<(), SpaceError> {
         [&self.spaces, &self.profile, &self.device]
             .into_iter()
             .try_for_each(HomeFile::remove)
     }
 
-    /// The device's secrets; `None` before the first start.
-    pub(crate) fn device(&self) -> Result<Option<Device>, SpaceError> {
-        read(&self.device, |fields| {
-            let parent = Zeroizing::new(fields.fixed(1)?);
-            Ok(Device {
-                parent: ParentKey::from_bytes(&parent),
-                incarnation: Incarnation(fields.fixed(2)?),
-            })
-        })
+    /// What can be known of this device without the identity; `None` before the first start.
+    pub(crate) fn device(&self) -> Result<Option<DeviceFile>, SpaceError> {
+        device::read(&self.device)
     }
 
-    /// Makes the device's secrets durable.
-    pub(crate) fn save_device(&self, device: &Device) -> Result<(), SpaceError> {
-        let record = Record::new(FORMAT)
-            .bytes(1, device.parent.expose())
-            .bytes(2, &device.incarnation.0);
-        save(&self.device, record)
+    /// The device's secrets, opened; `None` before the first start.
+    pub(crate) fn device_of(&self, identity: &Identity) -> Result<Option<Device>, SpaceError> {
+        let Some(found) = self.device()? else {
+            return Ok(None);
+        };
+        let opened = found.open(identity);
+        let (device, is_sealed) = opened.map_err(|error| refused(&self.device, &error))?;
+        if !is_sealed {
+            self.save_device(identity, &device)?; // as an earlier version wrote it
+        }
+        Ok(Some(device))
+    }
+
+    /// Makes the device's secrets durable, sealed to the identity.
+    pub(crate) fn save_device(
+        &self,
+        identity: &Identity,
+        device: &Device,
+    ) -> Result<(), SpaceError> {
+        device::save(&self.device, identity, device)
     }
 
     /// The person's name; `None` until given.
-    pub(crate) fn name(&self) -> Result<Option<String>, SpaceError> {
-        read(&self.profile, |fields| {
-            Ok(fields.text(1, MAX_NAME)?.to_owned())
-        })
+    pub(crate) fn name(&self, identity: &Identity) -> Result<Option<String>, SpaceError> {
+        let Some(body) = self.profile.read()? else {
+            return Ok(None);
+        };
+        let told = Fields::read(&body, "home file", SEALED).and_then(|fields| {
+            if fields.has(1) {
+                return Ok(fields.text(1, MAX_NAME)?.to_owned()); // as an earlier version wrote it
+            }
+            let sealed = fields.bytes(2, MAX_NAME + 64)?;
+            let name = identity.storage_key("profile").open(sealed)?;
+            String::from_utf8(name).map_err(|_| KeyError::Malformed("name"))
+        });
+        told.map(Some)
+            .map_err(|error| refused(&self.profile, &error))
     }
 
-    /// Makes the person's name durable.
-    pub(crate) fn save_name(&self, name: &str) -> Result<(), SpaceError> {
-        save(&self.profile, Record::new(FORMAT).text(1, name))
+    /// Makes the person's name durable, sealed to the identity.
+    pub(crate) fn save_name(&self, identity: &Identity, name: &str) -> Result<(), SpaceError> {
+        let sealed = identity.storage_key("profile").seal(name.as_bytes());
+        save(&self.profile, Record::new(SEALED).bytes(2, &sealed))
+    }
+
+    /// What a locked program keeps on keeping.
+    pub(crate) fn kept(&self) -> Result<Kept, SpaceError> {
+        let kept = read(&self.kept, |fields| Kept::decode(&fields))?;
+        Ok(kept.unwrap_or_default())
+    }
+
+    /// Makes that durable.
+    pub(crate) fn save_kept(&self, kept: &Kept) -> Result<(), SpaceError> {
+        save(&self.kept, kept.encode())
     }
 
     /// The list of spaces; `None` before the first start.

@@ -16,12 +16,12 @@ use super::mounted::MountEntry;
 
 const FORMAT: u64 = 1;
 const WHAT: &str = "list of spaces";
-const MAX_ENTRIES: usize = 100_000;
+pub(super) const MAX_ENTRIES: usize = 100_000;
 const MAX_ENTRY: usize = 64 * 1024;
 const MAX_CERTIFICATES: usize = 16;
 /// Hints kept for one address.
 pub(crate) const MAX_HINTS: usize = 64;
-const MAX_HINT: usize = 512;
+pub(super) const MAX_HINT: usize = 512;
 const MAX_NAME: usize = 255;
 const READ: u64 = 0;
 const WRITE: u64 = 1;
@@ -77,7 +77,7 @@ pub(crate) struct Registry {
 
 impl Registry {
     /// Deterministic bytes; they hold secrets.
-    pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
+    pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
         let spaces: Vec<_> = self.spaces.iter().map(encode_space).collect();
         let replicas: Vec<_> = self.replicas.iter().map(encode_replica).collect();
         let record = Record::new(FORMAT)
@@ -91,7 +91,7 @@ impl Registry {
     /// # Errors
     ///
     /// `Malformed`, or `TooNew`.
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
         let fields = Fields::read(bytes, WHAT, FORMAT)?;
         let mut registry = Self::default();
         for entry in entries(&fields, 1)? {

@@ -6,6 +6,7 @@
 mod copies;
 mod people;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -143,6 +144,7 @@ impl Inner {
                 address, reason, ..
             }
             | SwarmEvent::StoreFailed { address, reason } => self.refuse(address, reason),
+            SwarmEvent::Twin { at, is_older } => self.on_twin(at, is_older).await,
             SwarmEvent::OwnFeedAhead { address, feed, .. } => self.on_older(address, feed).await,
             _ => {}
         }
@@ -181,6 +183,20 @@ impl Inner {
             space.refuse(&reason);
         }
         self.say(ShelfEvent::Refused { address, reason });
+    }
+
+    /// Of two with the same keys the one that started later gives way.
+    async fn on_twin(self: Arc<Self>, at: Vec<SocketAddr>, is_older: bool) {
+        let at: Vec<_> = at.iter().map(SocketAddr::to_string).collect();
+        let at = at.join(" or ");
+        if !is_older {
+            return tracing::warn!("a copy of this home was started at {at}; it gives way to us");
+        }
+        let inner = Arc::clone(&self);
+        if let Err(error) = blocking(move || inner.give_way()).await {
+            tracing::error!(%error, "this home runs twice, and no new feeds could be taken");
+        }
+        self.twin.send_replace(Some(at));
     }
 
     /// This home is an older state of itself.

@@ -9,13 +9,13 @@ use cobox_keys::access::Address;
 use cobox_swarm::swarm::Role;
 use cobox_swarm::transport::Hint;
 use tokio::runtime::Handle;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use super::event::ShelfEvent;
 use super::follow::{self, Following};
 use super::start;
 use crate::error::SpaceError;
-use crate::home::{Home, Registry, SpaceEntry};
+use crate::home::{Home, Kept, KindOfFeed, Registry, SpaceEntry};
 use crate::replica::Replica;
 use crate::space::{Ground, Space};
 
@@ -28,10 +28,16 @@ pub(super) struct Inner {
     pub person: RwLock<Option<String>>,
     /// As durable on disk.
     pub registry: Mutex<Registry>,
+    /// What a locked program goes on keeping, as durable on disk. Locked after the list of spaces.
+    pub kept: Mutex<Kept>,
+    /// Feeds that we write, by space. Locked after `kept`.
+    pub own: Mutex<BTreeMap<Address, Vec<KindOfFeed>>>,
     /// One creation, joining or removal at a time.
     pub changing: Mutex<()>,
     pub open: RwLock<Open>,
     pub device_name: Option<String>,
+    /// Where a copy of this home was there first, in words.
+    pub twin: watch::Sender<Option<String>>,
     /// Ends with the shelf.
     pub following: Mutex<Vec<Following>>,
 }
@@ -59,14 +65,33 @@ impl Inner {
     ) -> Result<Space, SpaceError> {
         let set = self.store.set(address.0)?;
         let views = self.home.views(&address);
-        Space::open(
-            &self.ground,
-            address,
-            entry,
-            set,
-            &views,
-            &self.device_name(),
-        )
+        let name = self.device_name();
+        let space = Space::open(&self.ground, address, entry, set, &views, &name)?;
+        self.keep_own(&space)?;
+        Ok(space)
+    }
+
+    /// Notes which feeds are ours, before anybody else hears of them: a locked program must know.
+    fn keep_own(&self, space: &Space) -> Result<(), SpaceError> {
+        let registry = lock(&self.registry);
+        self.keep(&registry, Some((space.address(), space.own_feeds())))
+    }
+
+    fn keep(
+        &self,
+        registry: &Registry,
+        news: Option<(Address, Vec<KindOfFeed>)>,
+    ) -> Result<(), SpaceError> {
+        let mut kept = lock(&self.kept);
+        // Also of a space that is not listed yet: it is begun before it is listed.
+        let mut own = lock(&self.own);
+        own.extend(news);
+        let now = Kept::of(registry, &own);
+        if now != *kept {
+            self.home.save_kept(&now)?;
+            *kept = now;
+        }
+        Ok(())
     }
 
     /// What other members see as the name of this device.
@@ -117,15 +142,37 @@ impl Inner {
         if !spaces.iter().any(is_ours) {
             return Ok(Begun::Before);
         }
+        self.renew(&spaces)?;
+        Ok(Begun::Now)
+    }
+
+    /// A copy of this home lives elsewhere under the same keys: what we still have to write goes into new feeds, and the
+    /// next start is refused until somebody says that there are two.
+    pub(super) fn give_way(self: &Arc<Self>) -> Result<(), SpaceError> {
+        let _one = lock(&self.changing);
+        let spaces: Vec<_> = {
+            let open = read(&self.open);
+            open.spaces
+                .values()
+                .map(|(space, _)| Arc::clone(space))
+                .collect()
+        };
+        self.store.forget_marker()?;
+        self.renew(&spaces)
+    }
+
+    fn renew(self: &Arc<Self>, spaces: &[Arc<Space>]) -> Result<(), SpaceError> {
         spaces.iter().for_each(|space| space.retire());
-        let device = start::begin_device(&self.home)?;
+        let device = start::begin_device(&self.home, &self.ground.identity())?;
         *lock(&self.ground.device) = Arc::new(device);
         for space in spaces.iter().filter(|space| space.writable()) {
-            let renewed = self.put_up(space.renew(&self.ground, &self.device_name())?);
+            let renewed = space.renew(&self.ground, &self.device_name())?;
+            self.keep_own(&renewed)?;
+            let renewed = self.put_up(renewed);
             let person = read(&self.person).clone();
             person.map_or(Ok(()), |person| renewed.tell_name(&person))?;
         }
-        Ok(Begun::Now)
+        Ok(())
     }
 
     /// Hints are advice from others: what does not parse is passed over.
@@ -147,6 +194,7 @@ impl Inner {
         let answer = change(&mut changed);
         if changed != *registry {
             self.home.save_registry(&self.ground.identity(), &changed)?;
+            self.keep(&changed, None)?;
             *registry = changed;
         }
         Ok(answer)

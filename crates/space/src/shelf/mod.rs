@@ -2,20 +2,25 @@
 //! finds it by name or address.
 //!
 //! Here: the verbs. `inner` holds what they share, `start` opens a home, `leave` says goodbye, `follow`
-//! turns what happens below into events (`event`), `restore` begins from a paper key, `drill` rehearses that. Not its job: what is in a space.
+//! turns what happens below into events (`event`), `locked` is a home whose password nobody gave, `moving` takes a
+//! person to a new machine, `restore` begins from a paper key, `drill` rehearses that. Not its job: what is in a space.
 
 mod drill;
 mod event;
 mod follow;
 mod inner;
 mod leave;
+mod locked;
+mod moving;
 mod restore;
 mod start;
 
 pub use crate::error::SpaceError;
-pub use crate::home::{MountEntry, MountPlace};
+pub use crate::home::{HomeLock, MountEntry, MountPlace};
 pub use drill::{DrillPlan, DrillProgress, DrillReport};
 pub use event::ShelfEvent;
+pub use locked::LockedShelf;
+pub use moving::Luggage;
 pub use start::{ShelfOptions, TransportFactory};
 
 use std::collections::BTreeMap;
@@ -27,7 +32,7 @@ use cobox_keys::identity::{Identity, PublicKey};
 use cobox_keys::invite::{Grant, Invite};
 use cobox_swarm::swarm::Swarm;
 use cobox_swarm::transport::Hint;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use zeroize::Zeroizing;
 
 use crate::admin::{Device, DeviceAbout};
@@ -72,7 +77,7 @@ impl Shelf {
     /// is made good at the next start.
     pub fn set_name(&self, name: &str) -> Result<(), SpaceError> {
         let name = clean_name(name)?;
-        self.0.home.save_name(&name)?;
+        self.0.home.save_name(&self.identity(), &name)?;
         *write(&self.0.person) = Some(name.clone());
         for space in self.spaces() {
             space.tell_name(&name)?;
@@ -421,6 +426,12 @@ impl Shelf {
     /// Events from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<ShelfEvent> {
         self.0.events.subscribe()
+    }
+
+    /// Becomes where a copy of this home answers, in words, if one was there before us. Then this one has given way, and
+    /// must be closed.
+    pub fn twin(&self) -> watch::Receiver<Option<String>> {
+        self.0.twin.subscribe()
     }
 
     /// Orderly end: goodbye to peers, views flushed, index committed.

@@ -15,7 +15,7 @@ use super::Shelf;
 use super::event::ShelfEvent;
 use super::inner::{Inner, lock, read, write};
 use crate::error::SpaceError;
-use crate::home::{Device, MAX_HINTS, Registry, SpaceEntry};
+use crate::home::{Device, HomeLock, MAX_HINTS, Registry, SpaceEntry};
 use crate::space::{Proof, Space, clean_name};
 
 impl Shelf {
@@ -76,7 +76,8 @@ impl Inner {
         let is_empty = *registry == Registry::default()
             && read(&self.open).spaces.is_empty()
             && self.store.addresses().is_empty();
-        if !is_empty {
+        // Under a password somebody lives here, though without spaces yet.
+        if !is_empty || HomeLock::of(self.home.dir()).is_set()? {
             return Err(SpaceError::NotEmpty);
         }
         let mut device = lock(&self.ground.device);
@@ -85,12 +86,12 @@ impl Inner {
             parent: device.parent.clone(),
             incarnation: Incarnation::generate(),
         };
-        self.home.clear()?;
+        self.home.clear_person()?;
         self.home.save_identity(&identity)?;
-        self.home.save_device(&anew)?;
+        self.home.save_device(&identity, &anew)?;
         self.home.save_registry(&identity, &Registry::default())?;
         if let Some(name) = name {
-            self.home.save_name(name)?;
+            self.home.save_name(&identity, name)?;
         }
         *registry = Registry::default();
         *device = Arc::new(anew);
@@ -140,7 +141,7 @@ impl Inner {
         let Some((_, name)) = told.into_iter().find(|(author, _)| *author == me) else {
             return Ok(());
         };
-        self.home.save_name(&name)?;
+        self.home.save_name(&self.ground.identity(), &name)?;
         *write(&self.person) = Some(name);
         Ok(())
     }

@@ -11,12 +11,12 @@ use cobox_keys::invite::Grant;
 use cobox_swarm::swarm::{Options as SwarmOptions, Swarm};
 use cobox_swarm::transport::{BoxFuture, IrohOptions, IrohTransport, Transport, TransportError};
 use tokio::runtime::Handle;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use super::inner::{Inner, Open, lock, read, write};
 use super::{Shelf, follow};
 use crate::error::SpaceError;
-use crate::home::{Device, Home, Registry, ReplicaEntry, SpaceEntry};
+use crate::home::{Device, Home, Kept, Lives, Registry, ReplicaEntry, SpaceEntry};
 use crate::replica::{Replica, Terms};
 use crate::space::{Ground, NameBook};
 
@@ -37,6 +37,10 @@ pub struct ShelfOptions {
     pub device_name: Option<String>,
     /// most bytes a space or replica may grow to; none = the disk's end
     pub quota: Option<u64>,
+    /// who lives here, if the home is locked: as [`crate::shelf::HomeLock::open`] says
+    pub identity: Option<Arc<Identity>>,
+    /// the home may lie elsewhere than before: go on as a further device, with keys of its own
+    pub moved: bool,
 }
 
 impl Default for ShelfOptions {
@@ -47,6 +51,8 @@ impl Default for ShelfOptions {
             bind: None,
             device_name: None,
             quota: None,
+            identity: None,
+            moved: false,
         }
     }
 }
@@ -62,20 +68,12 @@ impl Shelf {
     ///
     /// # Errors
     ///
-    /// `Store(Locked)` if another program has this home open, `DamagedHome` or `HomeTooNew` (nothing is
-    /// changed then), `Home`, `Store` or `Transport`. A single space that cannot be opened is no error:
+    /// `Store(Locked)` if another program has this home open, `DamagedHome`, `HomeTooNew`, `LockedHome` or `MovedHome`
+    /// (nothing is changed then), `Home`, `Store` or `Transport`. A single space that cannot be opened is no error:
     /// see [`Shelf::failed`].
     pub async fn open(home: &Path, options: ShelfOptions) -> Result<Shelf, SpaceError> {
-        let bind = options.bind;
-        let transport = move |pair| -> BoxFuture<'static, _> {
-            Box::pin(async move {
-                let bound = |bind: SocketAddr| IrohOptions::bound_to(bind.ip(), bind.port());
-                let options = bind.map(bound).unwrap_or_default();
-                let transport = IrohTransport::start(pair, options).await?;
-                Ok(Arc::new(transport) as Arc<dyn Transport>)
-            })
-        };
-        Self::open_with(home, options, Box::new(transport)).await
+        let transport = iroh(options.bind);
+        Self::open_with(home, options, transport).await
     }
 
     /// [`Shelf::open`] over another transport.
@@ -88,22 +86,18 @@ impl Shelf {
         options: ShelfOptions,
         transport: TransportFactory,
     ) -> Result<Shelf, SpaceError> {
-        let dir = home.to_owned();
-        let place = blocking(move || Place::open(&dir)).await?;
+        let (dir, who) = (home.to_owned(), options.identity.clone());
+        let moved = options.moved;
+        let place = blocking(move || Place::open(&dir, who, moved)).await?;
         let pair = place.device.parent.device_key();
         let device_key = pair.public();
-        let mut network = SwarmOptions::default();
-        network.cache = Some(place.home.peers());
-        network.lan = options.lan;
-        network.lan_port = options.lan_port.unwrap_or(network.lan_port);
-        network.quota = options.quota;
-        network.free = Some(place.home.store());
+        let network = network(&place.home, &options);
         let swarm = Swarm::start(transport(pair).await?, network).await;
         let inner = Arc::new(Inner {
             home: place.home,
             store: place.store,
             ground: Ground {
-                identity: Mutex::new(Arc::new(place.identity)),
+                identity: Mutex::new(place.identity),
                 device: Mutex::new(Arc::new(place.device)),
                 device_key,
                 swarm,
@@ -113,9 +107,12 @@ impl Shelf {
             events: broadcast::channel(EVENTS).0,
             person: RwLock::new(place.person),
             registry: Mutex::new(place.registry),
+            own: Mutex::new(place.kept.own()),
+            kept: Mutex::new(place.kept),
             changing: Mutex::default(),
             open: RwLock::new(Open::default()),
             device_name: options.device_name,
+            twin: watch::Sender::new(None),
             following: Mutex::default(),
         });
         let opened = follow::shelf(&inner);
@@ -131,34 +128,63 @@ impl Shelf {
     }
 }
 
+/// QUIC, bound where it was asked for.
+pub(super) fn iroh(bind: Option<SocketAddr>) -> TransportFactory {
+    Box::new(move |pair| {
+        Box::pin(async move {
+            let bound = |bind: SocketAddr| IrohOptions::bound_to(bind.ip(), bind.port());
+            let options = bind.map(bound).unwrap_or_default();
+            let transport = IrohTransport::start(pair, options).await?;
+            Ok(Arc::new(transport) as Arc<dyn Transport>)
+        })
+    })
+}
+
+/// How the network is to behave.
+pub(super) fn network(home: &Home, options: &ShelfOptions) -> SwarmOptions {
+    let mut network = SwarmOptions::default();
+    network.cache = Some(home.peers());
+    network.lan = options.lan;
+    network.lan_port = options.lan_port.unwrap_or(network.lan_port);
+    network.quota = options.quota;
+    network.free = Some(home.store());
+    network
+}
+
 /// A home folder before the network.
 struct Place {
     home: Home,
     store: Store,
-    identity: Identity,
+    identity: Arc<Identity>,
     device: Device,
     person: Option<String>,
     registry: Registry,
+    kept: Kept,
 }
 
 impl Place {
-    fn open(dir: &Path) -> Result<Self, SpaceError> {
-        let home = Home::create(dir)?;
-        let had_store = home.store().exists();
-        // Takes the lock: until here nothing was written, and from here on nobody else writes.
-        let store = Store::open(&home.store(), StoreOptions::default())?;
+    fn open(
+        dir: &Path,
+        who: Option<Arc<Identity>>,
+        may_be_moved: bool,
+    ) -> Result<Self, SpaceError> {
+        let Entered {
+            home,
+            store,
+            had_store,
+        } = enter(dir, may_be_moved)?;
         Shelf::sweep_drills(dir);
-        let identity = who(&home, &store)?;
+        let identity = lives(&home, &store, who)?;
         let registry = listed(&home, &store, &identity)?;
         let is_same_place = had_store && !store.moved() && has_own_feeds(&store, &registry);
-        let device = match home.device()? {
+        let device = match home.device_of(&identity)? {
             Some(device) if is_same_place => device,
-            _ => begin_device(&home)?,
+            _ => begin_device(&home, &identity)?,
         };
         if store.moved() {
             store.accept_marker()?; // after the new keys: a crash in between only takes newer ones
         }
-        let person = home.name()?;
+        let (person, kept) = (home.name(&identity)?, home.kept()?);
         Ok(Self {
             home,
             store,
@@ -166,21 +192,55 @@ impl Place {
             device,
             person,
             registry,
+            kept,
         })
     }
 }
 
+/// A folder that nobody else has open.
+pub(super) struct Entered {
+    pub home: Home,
+    pub store: Store,
+    /// It was there before.
+    pub had_store: bool,
+}
+
+/// The folder and its store, for us alone. One that lies elsewhere than before is only entered if that is known.
+pub(super) fn enter(dir: &Path, may_be_moved: bool) -> Result<Entered, SpaceError> {
+    let home = Home::create(dir)?;
+    let had_store = home.store().exists();
+    // Takes the lock: until here nothing was written, and from here on nobody else writes.
+    let store = Store::open(&home.store(), StoreOptions::default())?;
+    if store.moved() && !may_be_moved {
+        return Err(SpaceError::MovedHome(dir.to_owned()));
+    }
+    home.sweep()?;
+    Ok(Entered {
+        home,
+        store,
+        had_store,
+    })
+}
+
 /// The person; a new one only in a home where nobody ever was.
-fn who(home: &Home, store: &Store) -> Result<Identity, SpaceError> {
-    if let Some(identity) = home.identity()? {
-        return Ok(identity);
+fn lives(
+    home: &Home,
+    store: &Store,
+    who: Option<Arc<Identity>>,
+) -> Result<Arc<Identity>, SpaceError> {
+    match (home.identity()?, who) {
+        (Lives::Open(identity), _) => Ok(Arc::new(identity)),
+        (Lives::Locked, Some(identity)) => Ok(identity),
+        (Lives::Locked, None) => Err(SpaceError::LockedHome),
+        (Lives::Nobody, _) if home.has_registry() || !store.addresses().is_empty() => {
+            Err(home.no_identity())
+        }
+        (Lives::Nobody, _) => {
+            let identity = Identity::generate();
+            home.save_identity(&identity)?;
+            Ok(Arc::new(identity))
+        }
     }
-    if home.has_registry() || !store.addresses().is_empty() {
-        return Err(home.no_identity());
-    }
-    let identity = Identity::generate();
-    home.save_identity(&identity)?;
-    Ok(identity)
 }
 
 /// The list of spaces; an empty one only if there are no feeds either.
@@ -210,9 +270,9 @@ fn has_own_feeds(store: &Store, registry: &Registry) -> bool {
 
 /// New keys for a new place: what was written under the old ones stays readable as the same person's,
 /// and nothing that is written from now on can contradict what the original goes on writing.
-pub(super) fn begin_device(home: &Home) -> Result<Device, SpaceError> {
+pub(super) fn begin_device(home: &Home, identity: &Identity) -> Result<Device, SpaceError> {
     let device = Device::generate();
-    home.save_device(&device)?;
+    home.save_device(identity, &device)?;
     Ok(device)
 }
 

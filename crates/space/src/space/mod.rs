@@ -42,6 +42,7 @@ use tokio::sync::{Notify, broadcast};
 use zeroize::Zeroizing;
 
 use crate::error::SpaceError;
+use crate::home::SpaceEntry;
 use crate::log::types::{PeerAbout, SpaceAbout, SpaceInvite, SpaceRootSeed};
 use crate::log::{Filter, Log, Logged, Message};
 
@@ -158,26 +159,40 @@ impl Space {
                 reads_only: matches!(grant, Grant::Read(_)),
             })?;
         }
-        let head = self
-            .drive
-            .own_head()
-            .map(|(feed, length, tree_hash)| PinnedHead {
-                feed_key: feed.0,
-                length,
-                tree_hash,
-            });
-        let hints = std::iter::once(self.swarm.hint()).chain(self.swarm.hints(&self.address));
         let invite = Invite {
             address: self.address,
             name: self.name(),
             certificates: self.certificates.clone(),
             grant,
-            hints: hints.map(|hint| hint.to_string()).take(MAX_HINTS).collect(),
+            hints: self.hints(),
             expires: None,
-            head,
+            head: self.head(),
             inviter: self.identity.public_key(),
         };
         Ok(invite.seal(&self.identity, recipient)?)
+    }
+
+    /// Our newest metadata head, which pins all others.
+    fn head(&self) -> Option<PinnedHead> {
+        let head = self.drive.own_head();
+        head.map(|(feed, length, tree_hash)| PinnedHead {
+            feed_key: feed.0,
+            length,
+            tree_hash,
+        })
+    }
+
+    /// How to reach us and others who have the space.
+    fn hints(&self) -> Vec<String> {
+        let all = std::iter::once(self.swarm.hint()).chain(self.swarm.hints(&self.address));
+        all.map(|hint| hint.to_string()).take(MAX_HINTS).collect()
+    }
+
+    /// What our next machine must know of the space to begin, and what it must have seen to be up to date.
+    pub(crate) fn see_off(&self, entry: &mut SpaceEntry) {
+        entry.name = self.name();
+        entry.hints = self.hints();
+        entry.pinned = self.head().or_else(|| self.pinned());
     }
 
     /// May we write?

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::pin::{self, Pin};
 use super::{Space, clean_name, lock, name_in};
 use crate::error::SpaceError;
+use crate::home::KindOfFeed;
 use crate::log::types::{Certificates, LastSync, PeerAbout, SpaceAbout};
 use crate::log::{Content, Filter, Logged, MAX_CONTENT, Message};
 
@@ -189,6 +190,13 @@ impl Space {
     /// Whether one of our feeds is still ours to sign.
     pub(crate) fn signs(&self, feed: &FeedKey) -> bool {
         self.set.feed(feed).is_some_and(|feed| feed.is_own())
+    }
+
+    /// The feeds that are ours to sign.
+    pub(crate) fn own_feeds(&self) -> Vec<KindOfFeed> {
+        let feeds = self.set.feeds();
+        let own = feeds.iter().filter(|feed| feed.is_own());
+        own.map(|feed| (feed.key().0, feed.kind())).collect()
     }
 
     /// Views applied, durable, stopped.

@@ -12,7 +12,7 @@ use cobox_drive::handle::WriteOptions;
 use cobox_drive::path::DrivePath;
 use cobox_drive::record::Kind;
 use cobox_feed::set::FeedSet;
-use cobox_space::shelf::{Shelf, ShelfOptions, SpaceError, TransportFactory};
+use cobox_space::shelf::{LockedShelf, Shelf, ShelfOptions, SpaceError, TransportFactory};
 use cobox_space::space::Space;
 use cobox_swarm::transport::Transport;
 use cobox_swarm::transport::memory::MemoryNetwork;
@@ -44,14 +44,43 @@ impl World {
     }
 
     pub fn try_start(&self, home: &Path) -> Result<Shelf, SpaceError> {
+        self.try_start_with(home, |_| {})
+    }
+
+    pub fn try_start_with(
+        &self,
+        home: &Path,
+        more: impl FnOnce(&mut ShelfOptions),
+    ) -> Result<Shelf, SpaceError> {
+        let mut options = Self::options();
+        more(&mut options);
+        self.runtime
+            .block_on(Shelf::open_with(home, options, self.transport()))
+    }
+
+    /// Starts the program in a home whose password nobody gives.
+    pub fn start_locked(&self, home: &Path) -> LockedShelf {
+        let options = Self::options();
+        let opened = LockedShelf::open_with(home, &options, self.transport());
+        self.runtime.block_on(opened).expect("a locked shelf")
+    }
+
+    /// Ends that.
+    pub fn stop_locked(&self, shelf: LockedShelf) {
+        self.runtime.block_on(shelf.close()).expect("closed");
+    }
+
+    fn options() -> ShelfOptions {
         let mut options = ShelfOptions::default();
         options.lan = false;
+        options
+    }
+
+    fn transport(&self) -> TransportFactory {
         let network = self.network.clone();
-        let transport: TransportFactory = Box::new(move |pair| {
+        Box::new(move |pair| {
             Box::pin(async move { Ok(Arc::new(network.device(pair)) as Arc<dyn Transport>) })
-        });
-        self.runtime
-            .block_on(Shelf::open_with(home, options, transport))
+        })
     }
 
     /// Starts the program of the person called so, in the home called so.

@@ -10,7 +10,7 @@ use cobox_keys::access::{AccessSecret, Address};
 use if_addrs::IfAddr;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket as StdUdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket as StdUdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -52,6 +52,8 @@ pub enum Heard {
     Peer(Sighting),
     /// a device that can be claimed, and where the packet came from
     Device(Setup, SocketAddr),
+    /// somebody with our own device key, at a place that is not ours
+    Myself(SocketAddr),
 }
 
 /// What is announced: this device, at these spaces.
@@ -147,8 +149,8 @@ async fn listen(
                 let _ = sender.try_send(Heard::Device(setup, from));
             }
         } else if budget.take(announced.borrow().spaces.len()) {
-            for sighting in heard(packet, from, &announced.borrow()) {
-                let _ = sender.try_send(Heard::Peer(sighting));
+            for heard in heard(packet, from, &announced.borrow()) {
+                let _ = sender.try_send(heard);
             }
         }
         if sender.is_closed() {
@@ -158,23 +160,33 @@ async fn listen(
 }
 
 /// The spaces of ours that a packet speaks of, unless we sent it ourselves.
-fn heard(packet: &[u8], from: SocketAddr, announced: &Announced) -> Vec<Sighting> {
+fn heard(packet: &[u8], from: SocketAddr, announced: &Announced) -> Vec<Heard> {
     let known = announced.spaces.iter();
     let found =
         known.filter_map(|(address, secret)| Some((*address, packet::decode(packet, secret)?)));
     found
-        .filter(|(_, announcement)| announcement.device != announced.me.device)
-        .map(|(address, announcement)| {
+        .filter_map(|(address, announcement)| {
             let at = SocketAddr::new(from.ip(), announcement.port);
-            Sighting {
+            if announcement.device == announced.me.device {
+                return is_elsewhere(at, announced.me.port).then_some(Heard::Myself(at));
+            }
+            Some(Heard::Peer(Sighting {
                 address,
                 hint: Hint {
                     device: announcement.device,
                     addresses: vec![at],
                 },
-            }
+            }))
         })
         .collect()
+}
+
+/// Our own packets come back to us, from each of our interfaces.
+fn is_elsewhere(at: SocketAddr, port: u16) -> bool {
+    at.port() != port
+        || !interfaces()
+            .iter()
+            .any(|own| IpAddr::from(own.ip) == at.ip())
 }
 
 async fn announce(port: u16, mut announced: watch::Receiver<Announced>) {
@@ -299,7 +311,7 @@ mod tests {
     async fn next_peer(heard: &mut mpsc::Receiver<Heard>) -> Sighting {
         match next(heard).await {
             Heard::Peer(sighting) => sighting,
-            Heard::Device(setup, _) => panic!("a device: {setup:?}"),
+            other => panic!("no peer: {other:?}"),
         }
     }
 

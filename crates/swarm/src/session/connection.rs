@@ -9,9 +9,9 @@ use super::offers::{Binding, EXPORTER, Offers, Proof};
 use super::space::Input;
 use super::spaces::{Change, Proven, Space, Spaces};
 use crate::protocol::{PeerId, Role};
-use crate::transport::{Hint, Transport, TransportError};
+use crate::transport::{Hint, MAX_ADDRESSES, Transport, TransportError};
 use crate::wire::frame::{self, Frame};
-use crate::wire::session::{Hello, Leave, Offer, Prove, Refuse, VERSION};
+use crate::wire::session::{Elsewhere, Hello, Leave, Offer, Prove, Refuse, Run, VERSION};
 use crate::wire::{MAX_TAGS, Message};
 use cobox_feed::codec::{DecodeError, Reader};
 use cobox_keys::access::Address;
@@ -43,6 +43,8 @@ pub struct Context {
     pub spaces: Arc<Spaces>,
     /// bytes of received blocks that may wait to be stored, one permit each
     pub memory: Arc<Semaphore>,
+    /// which run of the program this is
+    pub run: Run,
 }
 
 /// Why a connection ended that did not end by itself.
@@ -186,6 +188,7 @@ impl Session {
             version: VERSION,
             capabilities: 0,
             addresses: self.context.transport.hint().addresses,
+            run: self.context.run,
         };
         self.link.send(&frame::session(&hello));
         let spaces = self.context.spaces.all();
@@ -292,6 +295,10 @@ impl Session {
             Prove::KIND => self.on_prove(&Prove::decode(reader)?).await,
             Refuse::KIND => self.on_refuse(&Refuse::decode(reader)?),
             Leave::KIND => self.on_leave(Leave::decode(reader)?).await,
+            Elsewhere::KIND => {
+                let Elsewhere { addresses } = Elsewhere::decode(reader)?;
+                self.context.spaces.observer().elsewhere(addresses);
+            }
             _ => {} // a newer peer's
         }
         Ok(())
@@ -306,6 +313,7 @@ impl Session {
         }
         self.greeted = true;
         let device = self.link.device();
+        self.tell_elsewhere(&hello);
         self.link.learn_hint(|hint| {
             let seen = hint.addresses.clone();
             *hint = Hint {
@@ -315,6 +323,16 @@ impl Session {
             hint.prefer(&seen);
         });
         Ok(())
+    }
+
+    /// The peer may have been started anew elsewhere, or its home may run twice: it can find out, we need not know.
+    fn tell_elsewhere(&self, hello: &Hello) {
+        let mut addresses = self.link.replaced();
+        addresses.retain(|address| !hello.addresses.contains(address));
+        addresses.truncate(MAX_ADDRESSES);
+        if !addresses.is_empty() {
+            self.link.send(&frame::session(&Elsewhere { addresses }));
+        }
     }
 
     fn start_bulk(&self, tasks: &mut JoinSet<TaskEnd>) {

@@ -5,6 +5,7 @@ use crate::transport::Hint;
 use cobox_feed::manifest::FeedKey;
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
+use std::net::SocketAddr;
 
 /// What happened on the network side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,14 @@ pub enum SwarmEvent {
         /// blocks in the peer's head
         length: u64,
     },
+    /// Another program is alive under our own device key: a copy of this home runs elsewhere. It has proven that it holds
+    /// the key.
+    Twin {
+        /// where it answers
+        at: Vec<SocketAddr>,
+        /// it was there before us, so it is for us to give way
+        is_older: bool,
+    },
     /// Blocks arrived and could not be stored (a full disk, say); tried again after a while.
     StoreFailed {
         /// space
@@ -71,4 +80,6 @@ pub trait Observer: Send + Sync + 'static {
     fn proven(&self, address: Address, hint: Hint, role: Role);
     /// A peer told of devices that may belong to a space.
     fn heard_of(&self, address: Address, hints: Vec<Hint>);
+    /// Somebody may be alive under our own device key there.
+    fn elsewhere(&self, addresses: Vec<SocketAddr>);
 }

@@ -7,6 +7,7 @@ use crate::transport::{Connection, Hint};
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -24,6 +25,8 @@ pub struct Link {
     closing: CancellationToken,
     expelled: AtomicBool,
     hint: Mutex<Hint>,
+    /// Where the connection to the same device came from that this one replaced.
+    replaced: Mutex<Vec<SocketAddr>>,
     shared: Mutex<BTreeMap<Address, Role>>,
     since: Instant,
 }
@@ -48,6 +51,7 @@ impl Link {
             closing: CancellationToken::new(),
             expelled: AtomicBool::new(false),
             hint: Mutex::new(hint),
+            replaced: Mutex::default(),
             shared: Mutex::default(),
             since: Instant::now(),
         }
@@ -138,6 +142,16 @@ impl Link {
 
     pub(super) fn learn_hint(&self, learnt: impl FnOnce(&mut Hint)) {
         learnt(&mut lock(&self.hint));
+    }
+
+    /// This connection takes the place of another one to the same device.
+    pub fn replaces(&self, other: &Link) {
+        *lock(&self.replaced) = other.hint().addresses;
+    }
+
+    /// Where that one came from; told once.
+    pub(super) fn replaced(&self) -> Vec<SocketAddr> {
+        std::mem::take(&mut *lock(&self.replaced))
     }
 
     /// Spaces in which both sides have proven themselves, and the peer's role there.

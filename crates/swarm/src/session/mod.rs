@@ -7,6 +7,7 @@ mod bulk;
 mod connection;
 mod control;
 mod event;
+mod knock;
 mod link;
 mod offers;
 mod serve;
@@ -15,6 +16,7 @@ mod spaces;
 
 pub use connection::{Context, Outcome, run};
 pub use event::{Observer, SwarmEvent};
+pub use knock::ask_run;
 pub use link::Link;
 pub use spaces::Spaces;
 

@@ -5,7 +5,7 @@ use super::facts::{Facts, lock};
 use crate::discovery::beacon::{Announced, Beacon, Heard, Sighting};
 use crate::discovery::packet::Announcement;
 use crate::discovery::setup::{PacketMaker, SeenDevices};
-use crate::session::{self, Context, Link};
+use crate::session::{self, Context, Link, Observer};
 use crate::transport::{Connection, Purpose};
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
@@ -126,6 +126,7 @@ impl Inner {
                     self.dialler.introduce(address, hint, Source::Beacon, now);
                 }
                 Heard::Device(setup, from) => lock(&self.seen).heard(setup, from, now),
+                Heard::Myself(at) => self.facts.elsewhere(vec![at]),
             }
         }
     }
@@ -223,6 +224,7 @@ impl Inner {
             return link.close(reason);
         }
         if let Some(before) = before {
+            link.replaces(before);
             before.close("replaced by a newer connection");
         }
         links.insert(device, link.clone());

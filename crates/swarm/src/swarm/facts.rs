@@ -8,10 +8,11 @@ use crate::transport::Hint;
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 
 /// Events a receiver may be behind.
 const EVENTS: usize = 1024;
@@ -33,11 +34,19 @@ pub(super) struct Facts {
     /// Connections per device and space: for a moment there may be two.
     present: Mutex<HashMap<(PublicKey, Address), usize>>,
     dialler: Arc<Dialler>,
+    elsewhere: mpsc::Sender<Vec<SocketAddr>>,
 }
 
 impl Facts {
-    pub fn new(device: PublicKey, cache: Cache, dialler: Arc<Dialler>) -> Self {
+    /// `elsewhere`: where somebody may be alive under our own key.
+    pub fn new(
+        device: PublicKey,
+        cache: Cache,
+        dialler: Arc<Dialler>,
+        elsewhere: mpsc::Sender<Vec<SocketAddr>>,
+    ) -> Self {
         Self {
+            elsewhere,
             device,
             events: broadcast::channel(EVENTS).0,
             cache: Mutex::new(cache),
@@ -148,6 +157,10 @@ impl Facts {
 }
 
 impl Observer for Facts {
+    fn elsewhere(&self, addresses: Vec<SocketAddr>) {
+        let _ = self.elsewhere.try_send(addresses); // enough is looked at already
+    }
+
     fn tell(&self, event: SwarmEvent) {
         let news = match &event {
             SwarmEvent::Connected { device, address } => self.arrived(*device, *address),

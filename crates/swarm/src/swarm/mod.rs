@@ -7,6 +7,7 @@ mod connections;
 mod dialler;
 mod facts;
 mod progress;
+mod twin;
 
 pub use crate::discovery::setup::{Nonce, PacketMaker, Seen, Setup};
 pub use crate::protocol::{Held, Receipt, Role};
@@ -36,6 +37,8 @@ use tokio_util::task::TaskTracker;
 const MEMORY: usize = 64 << 20;
 /// Connections for claiming that may wait to be looked at; more are closed.
 const CLAIMS: usize = 8;
+/// Places that may wait to be looked at for somebody with our own key; more are dropped.
+const ELSEWHERE: usize = 8;
 /// How long a stop waits for tasks to end.
 const STOP: Duration = Duration::from_secs(3);
 
@@ -99,10 +102,12 @@ impl Swarm {
         let read = tokio::task::spawn_blocking(move || Cache::open(cache)).await;
         let dialler = Arc::new(Dialler::default());
         let device = transport.device();
+        let (sender, elsewhere) = mpsc::channel(ELSEWHERE);
         let facts = Arc::new(Facts::new(
             device,
             read.unwrap_or_default(),
             dialler.clone(),
+            sender,
         ));
         let limits = Limits {
             quota: options.quota,
@@ -113,6 +118,7 @@ impl Swarm {
             transport,
             spaces: Arc::new(spaces),
             memory: Arc::new(Semaphore::new(MEMORY)),
+            run: twin::new_run(),
         };
         let inner = Arc::new(Inner {
             context,
@@ -130,6 +136,7 @@ impl Swarm {
         inner.spawn(inner.clone().accept());
         inner.spawn(inner.clone().dial());
         inner.spawn(inner.clone().save());
+        inner.spawn(inner.clone().look_for_twins(elsewhere));
         if options.lan {
             inner.spawn(inner.clone().beacon(options.lan_port));
         }

@@ -47,6 +47,7 @@ pub struct IrohOptions {
 /// An iroh endpoint as a [`Transport`].
 pub struct IrohTransport {
     pair: KeyPair,
+    ip: Option<IpAddr>,
     endpoint: Endpoint,
     accepted: Mutex<mpsc::Receiver<Box<dyn Connection>>>,
 }
@@ -81,6 +82,7 @@ impl IrohTransport {
         tokio::spawn(accept_all(endpoint.clone(), shaken));
         Ok(Self {
             pair,
+            ip: options.ip,
             endpoint,
             accepted: Mutex::new(accepted),
         })
@@ -135,6 +137,17 @@ fn transport_config() -> QuicTransportConfig {
 }
 
 impl Transport for IrohTransport {
+    fn stranger(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
+        let options = IrohOptions {
+            ip: self.ip,
+            port: 0,
+        };
+        Box::pin(async {
+            let stranger = Self::start(KeyPair::generate(), options).await?;
+            Ok(Box::new(stranger) as Box<dyn Transport>)
+        })
+    }
+
     fn key_pair(&self) -> &KeyPair {
         &self.pair
     }

@@ -203,6 +203,11 @@ impl Wire {
 }
 
 impl Transport for MemoryTransport {
+    fn stranger(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
+        let stranger = self.network.device(KeyPair::generate());
+        Box::pin(async { Ok(Box::new(stranger) as Box<dyn Transport>) })
+    }
+
     fn key_pair(&self) -> &KeyPair {
         &self.pair
     }

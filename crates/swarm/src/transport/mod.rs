@@ -75,6 +75,8 @@ pub trait Transport: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Box<dyn Connection>, TransportError>> {
         self.dial_for(Purpose::Sync, hint)
     }
+    /// A second one beside this, under a key that nobody knows and that is forgotten with it.
+    fn stranger(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>>;
     /// Next incoming connection; `None` when closed.
     fn accept(&self) -> BoxFuture<'_, Option<Box<dyn Connection>>>;
     /// Closes everything in an orderly way.

@@ -8,6 +8,10 @@ use std::net::SocketAddr;
 /// The version of everything in this module tree.
 pub const VERSION: u64 = 1;
 
+/// Which run of a program speaks: 8 bytes of Unix ms when it started (big-endian, so that the later one is the larger), 8
+/// random ones. Two that are alive under one device key are two programs with one home's keys.
+pub type Run = [u8; 16];
+
 /// 16 bytes that only two holders of an access secret recognise, and only within one connection.
 pub type Tag = [u8; 16];
 
@@ -20,6 +24,8 @@ pub struct Hello {
     pub capabilities: u64,
     /** where the sender can be dialled */
     pub addresses: Vec<SocketAddr>,
+    /** which run of the sender's program */
+    pub run: Run,
 }
 
 impl Message for Hello {
@@ -29,12 +35,35 @@ impl Message for Hello {
         out.put_uint(self.version);
         out.put_uint(self.capabilities);
         put_list(out, &self.addresses, put_address);
+        out.extend_from_slice(&self.run);
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             version: reader.uint()?,
             capabilities: reader.uint()?,
+            addresses: list(reader, 7, MAX_ADDRESSES, read_address)?,
+            run: fixed(reader)?,
+        })
+    }
+}
+
+/// 5: until a moment ago a connection by your device key was alive that came from elsewhere. Said to who replaces it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /** where that one can be dialled */
+    pub addresses: Vec<SocketAddr>,
+}
+
+impl Message for Elsewhere {
+    const KIND: u64 = 5;
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_list(out, &self.addresses, put_address);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
             addresses: list(reader, 7, MAX_ADDRESSES, read_address)?,
         })
     }

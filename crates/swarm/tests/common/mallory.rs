@@ -54,6 +54,7 @@ impl Mallory {
             version: 1,
             capabilities: 0,
             addresses: Vec::new(),
+            run: [0; 16],
         };
         mallory.raw(&frame::session(&hello)).await;
         mallory

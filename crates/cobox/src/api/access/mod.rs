@@ -1,23 +1,26 @@
-//! Who may call by a session: opened by a password, by a ticket, or, while there is no password, by being the same user on the
-//! same machine. The token in the home folder goes on to work.
+//! Who may call by a session, and the one password: it opens the keys of the home, and sessions of browsers. A session is
+//! also opened by a ticket, or, while there is no password, by being the same user on the same machine. The token in the home
+//! folder goes on to work.
 //!
-//! Registering needs the token or a session: else whoever comes first to this machine's loopback would choose the password.
+//! Setting the first password needs the token or a session: else whoever comes first to this machine's loopback would
+//! choose it. Not its job: what is sealed how (`cobox_space`), and what a locked program answers (`locked`).
 
 mod owner;
-mod password;
 mod sessions;
 mod throttle;
 mod tickets;
 
 use crate::api::guard::Caller;
-use crate::api::types::{PasswordJson, TicketJson};
-use crate::api::{Api, ApiError, Body, blocking};
+use crate::api::types::{OldPasswordJson, PasswordJson, TicketJson};
+use crate::api::{Api, ApiError, Body, Next, blocking};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use cobox_keys::identity::Identity;
+use cobox_keys::password::{LONGEST, SHORTEST, is_acceptable};
+use cobox_space::shelf::{HomeLock, SpaceError};
 use owner::Owner;
-use password::{LONGEST, Password, SHORTEST};
 use sessions::Sessions;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,7 +39,7 @@ const WAITING: usize = 4;
 
 /// Password and sessions of this run.
 pub struct Access {
-    password: Password,
+    lock: HomeLock,
     sessions: Mutex<Sessions>,
     tickets: Mutex<Tickets>,
     /// Held while a password is tried.
@@ -48,7 +51,7 @@ impl Access {
     /// Of a home.
     pub fn of(home: &Path) -> Self {
         Self {
-            password: Password::of(home),
+            lock: HomeLock::of(home),
             sessions: Mutex::default(),
             tickets: Mutex::default(),
             throttle: tokio::sync::Mutex::default(),
@@ -71,42 +74,59 @@ impl Access {
         self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tries a password, in turn, as fast as is allowed.
-    async fn check(self: &Arc<Self>, given: Zeroizing<String>) -> Result<(), ApiError> {
+    /// Tries a password, in turn, as fast as is allowed. Answers whom it opens.
+    pub async fn check(
+        self: &Arc<Self>,
+        given: Zeroizing<String>,
+    ) -> Result<Arc<Identity>, ApiError> {
         let _turn = self.waiting.try_acquire().map_err(|_| too_many(1))?;
         let mut throttle = self.throttle.lock().await;
         let wait = throttle.ask(Instant::now());
         wait.map_err(|left| too_many(left.as_secs() + 1))?;
-        if !self.password.is_set() {
-            let msg = "no password is set here yet; set one with: cobox password";
-            return Err(ApiError::new(StatusCode::CONFLICT, "no_password", msg));
-        }
         let of = self.clone();
-        if blocking(move || of.password.fits(&given).map_err(file_failed)).await? {
-            throttle.right();
-            return Ok(());
+        let opened = blocking(move || Ok::<_, SpaceError>(of.lock.open(&given))).await?;
+        match &opened {
+            Ok(_) => throttle.right(),
+            Err(SpaceError::WrongPassword) => throttle.wrong(Instant::now()),
+            Err(_) => {}
         }
-        throttle.wrong(Instant::now());
-        let msg = "that is not the password; nothing was done";
-        Err(ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "wrong_password",
-            msg,
-        ))
+        Ok(Arc::new(opened?))
     }
 
-    /// Sets the password and logs out everywhere.
-    async fn set(self: &Arc<Self>, password: Zeroizing<String>) -> Result<(), ApiError> {
+    /// Is there a password?
+    async fn is_set(self: &Arc<Self>) -> Result<bool, ApiError> {
         let of = self.clone();
-        blocking(move || of.password.set(&password).map_err(file_failed)).await?;
+        blocking(move || of.lock.is_set()).await
+    }
+
+    /// Changes the lock, one at a time, and logs out everywhere.
+    async fn alter(
+        self: &Arc<Self>,
+        change: impl FnOnce(&HomeLock) -> Result<(), SpaceError> + Send + 'static,
+    ) -> Result<(), ApiError> {
+        let mut throttle = self.throttle.lock().await;
+        let of = self.clone();
+        blocking(move || change(&of.lock)).await?;
         self.sessions().close_all();
-        // What was guessed at is no more.
-        self.throttle.lock().await.right();
+        throttle.right(); // what was guessed at is no more
         Ok(())
     }
 
+    /// Whoever only is logged in must give the password that counts until now; from who holds the token it is checked if
+    /// it is given.
+    async fn knows_old(
+        self: &Arc<Self>,
+        caller: Caller,
+        old: Option<String>,
+    ) -> Result<(), ApiError> {
+        match old.map(Zeroizing::new) {
+            None if caller.has_token => Ok(()),
+            old => self.check(old.unwrap_or_default()).await.map(drop),
+        }
+    }
+
     /// An answer that logs in.
-    fn open(&self, status: StatusCode, secure: bool) -> Result<Response, ApiError> {
+    pub fn open(&self, status: StatusCode, secure: bool) -> Result<Response, ApiError> {
         let opened = self.sessions().open(Instant::now());
         let id = opened.map_err(|failed| ApiError::inside(&failed))?;
         let age = sessions::LONGEST.as_secs();
@@ -120,21 +140,25 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(check, log_in, log_out))
         .routes(routes!(register))
         .routes(routes!(change))
+        .routes(routes!(remove))
         .routes(routes!(log_out_everywhere))
         .routes(routes!(enter))
         .routes(routes!(make_ticket))
         .routes(routes!(take_ticket))
+        .routes(routes!(unlock))
+        .routes(routes!(lock))
 }
 
 /// May I call? Answered only to those who may
 #[utoipa::path(get, path = "/auth", tag = "access", operation_id = "checkAccess",
     responses((status = 204, description = "yes")))]
-async fn check() -> StatusCode {
+pub async fn check() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
 /// Set the first password, and log in
 ///
+/// From now on the keys of this home are sealed on disk, and it is locked after the next start until somebody unlocks it.
 /// The password is chosen by whoever may read the home folder, or is logged in without one. Later: `PUT /api/auth/password`.
 #[utoipa::path(post, path = "/register", tag = "access", operation_id = "register",
     request_body = PasswordJson,
@@ -146,15 +170,17 @@ async fn register(
     Body(new): Body<PasswordJson>,
 ) -> Result<Response, ApiError> {
     let password = acceptable(new.password)?;
-    if api.access.password.is_set() {
-        let msg = "a password is set already; log in with it, or change it: cobox password";
+    let identity = api.shelf.identity().clone();
+    if api.access.is_set().await? {
+        let msg = "a password is set already; log in with it, or change it: cobox password change";
         return Err(ApiError::new(StatusCode::CONFLICT, "has_password", msg));
     }
-    api.access.set(password).await?;
+    let set = move |lock: &HomeLock| lock.set(&identity, &password);
+    api.access.alter(set).await?;
     api.access.open(StatusCode::CREATED, caller.secure)
 }
 
-/// Log in
+/// Log in; unlocks a locked program
 #[utoipa::path(post, path = "/auth", tag = "access", operation_id = "logIn",
     request_body = PasswordJson,
     responses((status = 204, description = "logged in", headers(("set-cookie" = String, description = "the session")))),
@@ -179,7 +205,7 @@ async fn enter(
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if api.access.password.is_set() {
+    if api.access.is_set().await? {
         let msg = "a password is set: log in with it";
         return Err(ApiError::new(StatusCode::CONFLICT, "has_password", msg));
     }
@@ -277,7 +303,8 @@ async fn log_out_everywhere(
 
 /// Change the password, and log out everywhere else
 ///
-/// Whoever is logged in gives the old one too; whoever holds the token need not.
+/// Whoever is logged in gives the old one too; whoever holds the token need not, but if they do it is checked. Only the
+/// small file that wraps the identity is written.
 #[utoipa::path(put, path = "/auth/password", tag = "access", operation_id = "changePassword",
     request_body = PasswordJson,
     responses((status = 204, description = "changed; this caller is logged in again", headers(("set-cookie" = String, description = "the session")))),
@@ -288,16 +315,62 @@ async fn change(
     Body(new): Body<PasswordJson>,
 ) -> Result<Response, ApiError> {
     let password = acceptable(new.password)?;
-    if !caller.has_token {
-        api.access.check(new.old.unwrap_or_default().into()).await?;
-    }
-    api.access.set(password).await?;
+    api.access.knows_old(caller, new.old).await?;
+    let identity = api.shelf.identity().clone();
+    let set = move |lock: &HomeLock| lock.set(&identity, &password);
+    api.access.alter(set).await?;
     api.access.open(StatusCode::NO_CONTENT, caller.secure)
+}
+
+/// Remove the password, and log out everywhere
+///
+/// From now on whoever reads the disk can read everything. The old one is needed as for a change.
+#[utoipa::path(post, path = "/auth/password/remove", tag = "access", operation_id = "removePassword",
+    request_body = OldPasswordJson,
+    responses((status = 204, description = "removed")),
+    extensions(("x-codes" = json!(["wrong_password", "no_password", "too_many_tries", "disk_full"]))))]
+async fn remove(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Body(given): Body<OldPasswordJson>,
+) -> Result<StatusCode, ApiError> {
+    api.access.knows_old(caller, given.old).await?;
+    if !api.access.is_set().await? {
+        return Err(SpaceError::NoPassword.into());
+    }
+    let identity = api.shelf.identity().clone();
+    api.access.alter(move |lock| lock.remove(&identity)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Unlock the program; does nothing more than try the password if it is not locked
+#[utoipa::path(post, path = "/unlock", tag = "access", operation_id = "unlock",
+    request_body = PasswordJson,
+    responses((status = 204, description = "it is unlocked, and what was mounted is mounted again")),
+    extensions(("x-codes" = json!(["wrong_password", "no_password", "too_many_tries"]))))]
+async fn unlock(
+    State(api): State<Arc<Api>>,
+    Body(given): Body<PasswordJson>,
+) -> Result<StatusCode, ApiError> {
+    api.access.check(given.password.into()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lock the program: it unmounts, closes all spaces, forgets all keys and begins anew as a replicator that shows nothing
+#[utoipa::path(post, path = "/lock", tag = "access", operation_id = "lock",
+    responses((status = 202, description = "it is about to; `GET /api/system` says when it is")),
+    extensions(("x-codes" = json!(["no_password"]))))]
+async fn lock(State(api): State<Arc<Api>>) -> Result<StatusCode, ApiError> {
+    if !api.access.is_set().await? {
+        return Err(SpaceError::NoPassword.into());
+    }
+    api.end(Next::Lock);
+    Ok(StatusCode::ACCEPTED)
 }
 
 fn acceptable(password: String) -> Result<Zeroizing<String>, ApiError> {
     let password = Zeroizing::new(password);
-    if password.chars().count() >= SHORTEST && password.len() <= LONGEST {
+    if is_acceptable(&password) {
         return Ok(password);
     }
     let msg = format!(
@@ -309,15 +382,6 @@ fn acceptable(password: String) -> Result<Zeroizing<String>, ApiError> {
 fn too_many(seconds: u64) -> ApiError {
     let msg = format!("too many wrong passwords: try again in {seconds} s, or use the token");
     ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", msg).after(seconds)
-}
-
-fn file_failed(error: std::io::Error) -> ApiError {
-    cobox_space::shelf::SpaceError::Home {
-        action: "use",
-        path: "password".into(),
-        source: error,
-    }
-    .into()
 }
 
 /// The session that a request names.

@@ -19,6 +19,11 @@ pub const DOOR: &[Row] = &[
         "the call comes from another web page",
     ),
     (413, "too_large", "the body is larger than this call takes"),
+    (
+        423,
+        "locked",
+        "the program is locked; only system, status, stop, unlock and logging in are answered",
+    ),
 ];
 
 /// What can go wrong beneath any call.
@@ -242,6 +247,21 @@ pub const SINGLE: &[Row] = &[
         403,
         "bad_ticket",
         "the ticket was used, is too old or is none",
+    ),
+    (
+        400,
+        "wrong_passphrase",
+        "the passphrase is another one, or the file was altered",
+    ),
+    (
+        400,
+        "bad_export",
+        "that is no file of keys that can be used here",
+    ),
+    (
+        409,
+        "inhabited",
+        "somebody lives in this home already; nobody else can move in",
     ),
     (409, "has_password", "a password is set already"),
     (409, "no_password", "no password is set yet"),

@@ -119,7 +119,7 @@ fn add_parameter(call: &mut Value, name: &str) {
 fn rows_of(call: &Value, names: &[&str], is_open: bool) -> BTreeSet<Row> {
     let mut rows: BTreeSet<Row> = [codes::DOOR, codes::BENEATH].concat().into_iter().collect();
     if is_open {
-        rows.retain(|row| row.1 != "wrong_token");
+        rows.retain(|row| row.1 != "wrong_token" && row.1 != "locked");
     }
     if call["requestBody"]["content"]["application/json"].is_object() {
         rows.extend(codes::BODY);

@@ -10,9 +10,12 @@ use utoipa::ToSchema;
 pub struct System {
     /// version of the program
     pub version: String,
+    /// it shows nothing until somebody unlocks it or logs in
+    #[serde(default)]
+    pub locked: bool,
 }
 
-/// Answer of `GET /api/status`.
+/// Answer of `GET /api/status`. Of a locked program: only `version`, `home`, `locked`, `kept` and `hint` say something.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusJson {
@@ -20,6 +23,12 @@ pub struct StatusJson {
     pub version: String,
     /// home folder
     pub home: String,
+    /// the program is locked
+    #[serde(default)]
+    pub locked: bool,
+    /// spaces and replicas whose feeds are kept
+    #[serde(default)]
+    pub kept: u64,
     /// our name
     pub name: String,
     /// our public key
