@@ -63,7 +63,9 @@ async function tryToEnter(): Promise<boolean> {
     session.value = "in";
     return true;
   } catch (error) {
-    if (error instanceof ApiError && !error.isAway) session.value = error.code === "has_password" ? "locked" : "shut";
+    // A program whose keys are locked is opened by the same password.
+    const wantsPassword = error instanceof ApiError && ["has_password", "locked"].includes(error.code);
+    if (error instanceof ApiError && !error.isAway) session.value = wantsPassword ? "locked" : "shut";
     return false;
   }
 }
