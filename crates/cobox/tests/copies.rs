@@ -10,7 +10,7 @@ use std::process::Command;
 
 const PASSPHRASE: &[u8] = b"all my keys in one file\n";
 
-/// Everybody's feeds, as lines: a fork would show as one that differs.
+/// A copy of a whole folder, times and modes included.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to.parent().unwrap()).unwrap();
     let copied = Command::new("cp").arg("-a").args([from, to]).status();

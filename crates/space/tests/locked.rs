@@ -22,7 +22,7 @@ fn start_by(world: &World, name: &str, password: &str) -> Shelf {
     opened.expect("a shelf")
 }
 
-/// Everybody's view of the same home after it was locked.
+/// What the program does when somebody sets a password.
 fn set_password(world: &World, shelf: &Shelf, name: &str, password: &str) {
     let lock = HomeLock::of(&world.home(name));
     lock.set(&shelf.identity(), password).unwrap();

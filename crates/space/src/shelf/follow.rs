@@ -17,9 +17,11 @@ use cobox_keys::access::Address;
 use cobox_swarm::swarm::SwarmEvent;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
+use super::Shelf;
 use super::event::ShelfEvent;
 use super::inner::{Begun, Inner, read};
 use super::start::blocking;
@@ -96,6 +98,14 @@ async fn follow_swarm(inner: Weak<Inner>, mut events: Receiver<SwarmEvent>) {
             return;
         };
         inner.on_swarm(event).await;
+    }
+}
+
+impl Shelf {
+    /// Becomes where a copy of this home answers, in words, if one was there before us. Then this one has given way, and
+    /// must be closed.
+    pub fn twin(&self) -> watch::Receiver<Option<String>> {
+        self.0.twin.subscribe()
     }
 }
 

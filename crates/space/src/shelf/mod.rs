@@ -32,7 +32,7 @@ use cobox_keys::identity::{Identity, PublicKey};
 use cobox_keys::invite::{Grant, Invite};
 use cobox_swarm::swarm::Swarm;
 use cobox_swarm::transport::Hint;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
 use crate::admin::{Device, DeviceAbout};
@@ -426,12 +426,6 @@ impl Shelf {
     /// Events from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<ShelfEvent> {
         self.0.events.subscribe()
-    }
-
-    /// Becomes where a copy of this home answers, in words, if one was there before us. Then this one has given way, and
-    /// must be closed.
-    pub fn twin(&self) -> watch::Receiver<Option<String>> {
-        self.0.twin.subscribe()
     }
 
     /// Orderly end: goodbye to peers, views flushed, index committed.
