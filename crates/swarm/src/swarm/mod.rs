@@ -53,6 +53,8 @@ pub struct Options {
     pub quota: Option<u64>,
     /** a path on the disk whose free space receipts tell */
     pub free: Option<PathBuf>,
+    /** the one device to be connected with, whoever else is heard of; none = all that share a space */
+    pub only: Option<PublicKey>,
 }
 
 impl Default for Options {
@@ -63,6 +65,7 @@ impl Default for Options {
             lan_port: PORT,
             quota: None,
             free: None,
+            only: None,
         }
     }
 }
@@ -120,6 +123,7 @@ impl Swarm {
             dialler,
             links: Mutex::default(),
             banned: Mutex::default(),
+            only: options.only,
             changed: Notify::new(),
             setup: Mutex::default(),
             seen: Mutex::default(),
