@@ -251,7 +251,7 @@ fn a_qr_text_gives_back_all_and_any_wrong_letter_is_caught() {
     );
     assert_eq!(pieces(&code), [Piece::Key(named.clone())]);
     assert_eq!(pieces(&code.to_lowercase()), [Piece::Key(named)]);
-    for at in 7..code.len() {
+    for at in 8..code.len() {
         for letter in ["A", "7"] {
             let mut bad = code.to_string();
             bad.replace_range(at..=at, letter);
@@ -277,7 +277,7 @@ fn keys_are_found_among_what_else_is_on_the_sheet() {
     };
     let (me, photos) = (person(14), space(15));
     let text = format!(
-        "Paper key of Ann, page 1 of 2\n2026-11-30\nThe 28 words of\nthe secret key\n{}\n1 of\nabandon all hope\nhint: abcd@10.0.0.1:99,\n{}",
+        "Paper key of Ann, page 1 of 2\nA square code says COBOX1: and then\n2026-11-30\nThe 28 words of\nthe secret key\n{}\n1 of\nabandon all hope\nhint: abcd@10.0.0.1:99,\n{}",
         numbered(&me, 4),
         numbered(&photos, 1),
     );

@@ -101,7 +101,9 @@ fn of_paragraphs(paragraphs: Vec<Block>) -> Vec<Piece> {
 /// A token that is a QR text or looks like a hint.
 fn special(token: &str) -> Option<Piece> {
     let start = token.get(..PREFIX.len());
-    if start.is_some_and(|start| start.eq_ignore_ascii_case(PREFIX)) {
+    // The prefix by itself is how a sheet speaks of codes.
+    let is_code = token.len() > PREFIX.len();
+    if is_code && start.is_some_and(|start| start.eq_ignore_ascii_case(PREFIX)) {
         return Some(Named::read(token).map_or(Piece::Code, Piece::Key));
     }
     token

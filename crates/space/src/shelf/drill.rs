@@ -128,7 +128,9 @@ impl Stage {
         let device_key = pair.public();
         let dir = drills(shelf.0.home.dir()).join(&device_key.to_string()[..16]);
         let transport = IrohTransport::start(pair, IrohOptions::default()).await?;
-        let swarm = Swarm::start(Arc::new(transport), SwarmOptions::default()).await;
+        let mut network = SwarmOptions::default();
+        network.only = Some(plan.from.device); // it will tell of others that have the space
+        let swarm = Swarm::start(Arc::new(transport), network).await;
         let ground = Ground {
             identity: Mutex::new(Arc::new(Identity::generate())),
             device: Mutex::new(Arc::new(device)),
@@ -311,7 +313,8 @@ impl Stage {
     /// Nobody else may have helped.
     fn alone(&self, from: PublicKey) -> Result<(), SpaceError> {
         let peers = self.swarm.peers();
-        match peers.iter().all(|peer| peer.device == from) {
+        let mut connected = peers.iter().filter(|peer| peer.connected);
+        match connected.all(|peer| peer.device == from) {
             true => Ok(()),
             false => Err(SpaceError::Drill(
                 "another device took part, so that nothing is proven: do it again",

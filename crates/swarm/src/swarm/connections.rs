@@ -41,6 +41,7 @@ pub(super) struct Inner {
     pub dialler: Arc<Dialler>,
     pub links: Mutex<HashMap<PublicKey, Arc<Link>>>,
     pub banned: Mutex<HashMap<PublicKey, Instant>>,
+    pub only: Option<PublicKey>,
     /// The spaces have changed, or what is announced.
     pub changed: Notify,
     /// What this device says of itself while it can be claimed.
@@ -211,6 +212,9 @@ impl Inner {
         let before = links.get(&device);
         let expelled = before.is_some_and(|before| before.was_expelled());
         let refusal = match before {
+            _ if self.only.is_some_and(|only| only != device) => {
+                Some("connected with one device only")
+            }
             _ if expelled || self.is_banned(&device) => Some("expelled a moment ago"),
             Some(before) if self.is_better(before, &link) => {
                 return link.close("already connected");

@@ -56,6 +56,8 @@ pub struct Options {
     pub quota: Option<u64>,
     /** a path on the disk whose free space receipts tell */
     pub free: Option<PathBuf>,
+    /** the one device to be connected with, whoever else is heard of; none = all that share a space */
+    pub only: Option<PublicKey>,
 }
 
 impl Default for Options {
@@ -66,6 +68,7 @@ impl Default for Options {
             lan_port: PORT,
             quota: None,
             free: None,
+            only: None,
         }
     }
 }
@@ -126,6 +129,7 @@ impl Swarm {
             dialler,
             links: Mutex::default(),
             banned: Mutex::default(),
+            only: options.only,
             changed: Notify::new(),
             setup: Mutex::default(),
             seen: Mutex::default(),
