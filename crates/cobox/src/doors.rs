@@ -1,11 +1,12 @@
 //! Where the API answers: loopback always; over TLS for other machines and at a Unix socket where asked for.
 
+mod serve;
 mod tls;
 mod unix;
 
-use crate::api::{self, Api, Door, Reach};
-use axum::serve::{Listener, ListenerExt};
-use std::future::IntoFuture;
+use crate::api::{Api, Door, Reach};
+use axum::serve::ListenerExt;
+use serve::answer;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -125,16 +126,4 @@ impl Doors {
         }
         Ok(all)
     }
-}
-
-fn answer<L: Listener>(listener: L, api: &Arc<Api>, door: Door) -> JoinHandle<io::Result<()>>
-where
-    L::Addr: std::fmt::Debug,
-{
-    let mut stopping = api.stop.subscribe();
-    let server = axum::serve(listener, api::router(api.clone(), door));
-    let server = server.with_graceful_shutdown(async move {
-        let _ = stopping.wait_for(|stop| *stop).await;
-    });
-    tokio::spawn(server.into_future())
 }

@@ -1,0 +1,85 @@
+//! Answers at one door: so many connections at once, each of which says what it wants in time.
+//!
+//! Whoever dawdles over a request's head, or never begins one, is cut and holds up nobody but themselves. Bodies and
+//! answers may take as long as they take: they are only for those who may call.
+
+use crate::api::{self, Api, Door};
+use axum::serve::Listener;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+/// Connections at a time; more wait to be accepted.
+const CONNECTIONS: usize = 512;
+/// How long the head of a request may take; a connection that is kept for another one rests no longer than this.
+const HEAD: Duration = Duration::from_secs(10);
+
+type Service = TowerToHyperService<axum::Router>;
+
+/// Answers until the program stops, and then until every answer that was begun is given.
+pub fn answer<L: Listener>(listener: L, api: &Arc<Api>, door: Door) -> JoinHandle<io::Result<()>> {
+    let service = TowerToHyperService::new(api::router(api.clone(), door));
+    tokio::spawn(serve(listener, service, api.stop.subscribe()))
+}
+
+async fn serve<L: Listener>(
+    mut listener: L,
+    service: Service,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let turns = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {} // their memory goes with them
+        let next = async {
+            let turn = turns.clone().acquire_owned().await;
+            (turn, listener.accept().await.0)
+        };
+        let (turn, connection) = tokio::select! {
+            next = next => next,
+            () = stopped(&mut stop) => break,
+        };
+        let (service, stop) = (service.clone(), stop.clone());
+        connections.spawn(async move {
+            let _turn = turn;
+            converse(connection, service, stop).await;
+        });
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+    Ok(())
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await; // the sender goes when everything ends
+}
+
+/// One connection to its end.
+async fn converse<Io>(connection: Io, service: Service, mut stop: watch::Receiver<bool>)
+where
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    let conversation = builder
+        .serve_connection(TokioIo::new(connection), service)
+        .with_upgrades();
+    let mut conversation = pin!(conversation);
+    let ended = tokio::select! {
+        ended = conversation.as_mut() => ended,
+        () = stopped(&mut stop) => {
+            conversation.as_mut().graceful_shutdown();
+            conversation.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended"); // the other side went, or was too slow
+    }
+}
