@@ -1,6 +1,6 @@
 //! The calls of the original's page (version 1.1.0-alpha.1) that have another shape here: the same verbs, its answers.
 //!
-//! What its page asks for, and who answers; `compat` is this file.
+//! What its page asks for, and who answers; `compat` is this file, `compat::admin` what is about devices.
 //!
 //! | call | answered by |
 //! | --- | --- |
@@ -9,7 +9,7 @@
 //! | GET /identities/current | `spaces` |
 //! | PATCH /identities/:publicKey, PUT /session/:id, GET and PATCH /profile | compat |
 //! | GET /peers | compat; people stand beside their devices, as the page looks for both |
-//! | GET, POST /spaces; DELETE /spaces/:address | `spaces` |
+//! | GET, POST /spaces; PATCH, DELETE /spaces/:address | `spaces` |
 //! | GET /spaces/:address/peers, last-sync, drive/stat | compat |
 //! | GET /spaces/:address/drive | `files`: a listing; no window is opened by a call that only asks |
 //! | GET /spaces/mounts; POST, DELETE /spaces/:address/mounts | compat |
@@ -17,7 +17,12 @@
 //! | POST /spaces/:address/invites | `spaces`; the code stands at `content.code` too |
 //! | GET /spaces/invites/accept | compat |
 //! | the web socket at /api | `socket` |
-//! | PATCH /spaces/:address; DELETE connections; all of /admin; /export, /import | not here |
+//! | GET /admin/seeders; GET /admin/seeders/invites/accept | compat::admin |
+//! | GET peers, POST connections, invites, commands/replicate and commands/unreplicate, GET commands/replicates of a seeder | compat::admin |
+//! | DELETE connections of a space or a seeder | not answered: whoever is a member stays connected; its page has no button for it |
+//! | GET /export, POST /import | not answered: its `backup.cobox` is not sealed, and cannot be made safe by whoever only downloads it |
+
+mod admin;
 
 use crate::api::types::*;
 use crate::api::{
@@ -100,6 +105,7 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(mount, unmount))
         .routes(routes!(connect))
         .routes(routes!(accept))
+        .merge(admin::routes())
 }
 
 /// Give ourselves a name, by public key
@@ -203,20 +209,17 @@ async fn members(
     State(api): State<Arc<Api>>,
     Segment(space): Segment,
 ) -> Result<Map<AboutJson>, ApiError> {
-    let about = |member: Member| {
-        let author = member.public_key.to_string();
-        let content = NameJson { name: member.name };
-        (
-            author.clone(),
-            AboutJson {
-                kind: "peer/about".into(),
-                author,
-                content,
-            },
-        )
-    };
     let members = blocking(move || api.shelf.space(&space)?.members()).await?;
-    Ok(Json(members.into_iter().map(about).collect()))
+    let by_key = |member: Member| (member.public_key.to_string(), about(member));
+    Ok(Json(members.into_iter().map(by_key).collect()))
+}
+
+fn about(member: Member) -> AboutJson {
+    AboutJson {
+        kind: "peer/about".into(),
+        author: member.public_key.to_string(),
+        content: NameJson { name: member.name },
+    }
 }
 
 /// When the copies of a space were last in sync with us
