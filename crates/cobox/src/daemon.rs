@@ -1,6 +1,6 @@
 //! `cobox up` and `cobox hub`: opens the house, serves the API, shuts everything down in order. It only wires.
 
-use crate::api::{Access, Api};
+use crate::api::{self, Access, Api};
 use crate::config::{ConfigError, Home, Running};
 use crate::doors::{DoorError, Doors, Wanted};
 use crate::logs::Logs;
@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 /// How long running calls may take to end when the program stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -124,10 +124,12 @@ async fn serve(
         home: home.path().display().to_string(),
         token,
         port,
+        news: broadcast::Sender::new(api::NEWS),
         stop: watch::Sender::new(false),
     });
     on_mounts(&mounts, Mounts::restore).await?;
     let tending = tokio::spawn(mounts.clone().tend());
+    let watching = tokio::spawn(api::watch_state(api.clone()));
     ready(&api, &open);
     let served = serve_until_stopped(doors, &api).await;
     if let Some(hub) = &api.hub {
@@ -135,6 +137,7 @@ async fn serve(
     }
     api.jobs.close(GRACE).await;
     tending.abort();
+    watching.abort();
     // Before the shelf: what was written through mounts has yet to be committed.
     let unmounted = on_mounts(&mounts, Mounts::close).await;
     let closed = shelf.close().await;

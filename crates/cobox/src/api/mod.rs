@@ -34,6 +34,7 @@ mod web;
 pub use access::Access;
 pub use door::{Door, Reach};
 pub use error::ApiError;
+pub use events::{NEWS, watch_state};
 pub use jobs::Jobs;
 
 use crate::logs::Logs;
@@ -51,7 +52,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
+use types::EventJson;
 use utoipa_axum::router::OpenApiRouter;
 
 /// Largest JSON body.
@@ -77,6 +79,8 @@ pub struct Api {
     pub token: String,
     /// our port on loopback, shown in the addresses of WebDAV shares
     pub port: u16,
+    /// what looks different now, for those who follow
+    pub news: broadcast::Sender<EventJson>,
     /// becomes true when the program is to stop
     pub stop: watch::Sender<bool>,
 }

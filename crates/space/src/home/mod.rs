@@ -16,11 +16,11 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use cobox_keys::access::Address;
-use cobox_keys::cbor::{Fields, Record};
+use cobox_keys::cbor::{self, Fields, Record};
 use cobox_keys::cipher::BlockKey;
 use cobox_keys::derive::{Incarnation, ParentKey};
 use cobox_keys::error::KeyError;
-use cobox_keys::identity::Identity;
+use cobox_keys::identity::{Identity, PublicKey};
 use zeroize::Zeroizing;
 
 use crate::error::SpaceError;
@@ -28,6 +28,8 @@ use file::HomeFile;
 
 const FORMAT: u64 = 1;
 const MAX_NAME: usize = 255;
+/// Keys of before that are remembered.
+const MAX_EARLIER: usize = 16;
 
 /// Paths and small files of one home folder.
 #[derive(Clone, Debug)]
@@ -43,17 +45,27 @@ pub(crate) struct Home {
 pub(crate) struct Device {
     /// Feeds and the device key derive from it.
     pub parent: ParentKey,
-    /// Which life of the store writes.
+    /// Which life of the store writes, in spaces whose entry has none of its own.
     pub incarnation: Incarnation,
+    /// Device keys of this place before it began anew, oldest first.
+    pub earlier: Vec<PublicKey>,
 }
 
 impl Device {
     /// A new device, or an old one that begins anew: nothing it signs can collide with what an
     /// earlier one signed.
-    pub(crate) fn generate() -> Self {
+    pub(crate) fn generate(before: Option<&Self>) -> Self {
+        let mut earlier = Vec::new();
+        if let Some(before) = before {
+            earlier.clone_from(&before.earlier);
+            earlier.push(before.parent.device_key().public());
+            let oldest = earlier.len().saturating_sub(MAX_EARLIER);
+            earlier.drain(..oldest);
+        }
         Self {
             parent: ParentKey::generate(),
             incarnation: Incarnation::generate(),
+            earlier,
         }
     }
 }
@@ -151,15 +163,24 @@ impl Home {
             Ok(Device {
                 parent: ParentKey::from_bytes(&parent),
                 incarnation: Incarnation(fields.fixed(2)?),
+                earlier: match fields.has(3) {
+                    true => fields.list(3, MAX_EARLIER, |d| cbor::fixed(d).map(PublicKey))?,
+                    false => Vec::new(),
+                },
             })
         })
     }
 
     /// Makes the device's secrets durable.
     pub(crate) fn save_device(&self, device: &Device) -> Result<(), SpaceError> {
-        let record = Record::new(FORMAT)
+        let mut record = Record::new(FORMAT)
             .bytes(1, device.parent.expose())
             .bytes(2, &device.incarnation.0);
+        if !device.earlier.is_empty() {
+            record = record.list(3, &device.earlier, |encoder, key| {
+                encoder.bytes(&key.0)?.ok()
+            });
+        }
         save(&self.device, record)
     }
 

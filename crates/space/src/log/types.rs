@@ -1,12 +1,14 @@
 //! The message types that this program writes and understands. Others are kept and handed on raw.
 
 mod annotation;
+mod earlier;
 mod leave;
 mod policy;
 mod text;
 mod value;
 
 pub use annotation::{FileAnnotation, MAX_KEYS, is_key};
+pub use earlier::PeerEarlier;
 pub use leave::SpaceLeave;
 pub use policy::SpacePolicy;
 pub use text::{MAX_TEXT, Text};
@@ -242,6 +244,7 @@ mod tests {
             });
         }
         comes_back(SpaceLeave);
+        comes_back(PeerEarlier { device: public_key });
         for receipt in [None, Some(vec![1; 200])] {
             comes_back(LastSync {
                 device: public_key,

@@ -85,6 +85,8 @@ impl Inner {
         let set = Arc::clone(space.set());
         self.ground.swarm.join(space.address(), Role::Member, set);
         self.introduce(space.address(), hints);
+        let address = space.address();
+        self.say(ShelfEvent::Listed { address });
         space
     }
 
@@ -118,14 +120,22 @@ impl Inner {
             return Ok(Begun::Before);
         }
         spaces.iter().for_each(|space| space.retire());
-        let device = start::begin_device(&self.home)?;
+        let before = Arc::clone(&lock(&self.ground.device));
+        let device = start::begin_device(&self.home, Some(&before))?;
         *lock(&self.ground.device) = Arc::new(device);
         for space in spaces.iter().filter(|space| space.writable()) {
             let renewed = self.put_up(space.renew(&self.ground, &self.device_name())?);
             let person = read(&self.person).clone();
             person.map_or(Ok(()), |person| renewed.tell_name(&person))?;
+            self.tell_earlier(&renewed)?;
         }
         Ok(Begun::Now)
+    }
+
+    /// Tells in a space which of the devices there this one was before, so that it is not shown as two.
+    pub(super) fn tell_earlier(&self, space: &Space) -> Result<(), SpaceError> {
+        let device = Arc::clone(&lock(&self.ground.device));
+        space.tell_earlier(&device.earlier)
     }
 
     /// Hints are advice from others: what does not parse is passed over.
