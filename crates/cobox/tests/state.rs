@@ -168,7 +168,7 @@ fn jobs_are_told_of_from_their_beginning_until_they_are_forgotten() {
     std::fs::create_dir(&source).unwrap();
     std::fs::write(source.join("a"), b"a").unwrap();
     let mut heard = Ear::sse(&node, "/events");
-    let body = json!({ "paths": [{ "name": source }], "to": { "name": "/" } });
+    let body = json!({ "paths": [{ "name": source }], "to": { "name": "" } });
     let (status, job) = node.call("POST", "/spaces/garden/import?detach=true", Some(&body));
     assert_eq!(status, 202, "{job}");
     let is_it = |data: &Value| data["id"] == job["id"];

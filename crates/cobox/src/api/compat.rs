@@ -20,7 +20,7 @@
 //! | GET /admin/seeders; GET /admin/seeders/invites/accept | compat::admin |
 //! | GET peers, POST connections, invites, commands/replicate and commands/unreplicate, GET commands/replicates of a seeder | compat::admin |
 //! | DELETE connections of a space or a seeder | not answered: whoever is a member stays connected; its page has no button for it |
-//! | GET /export, POST /import | not answered: its `backup.cobox` is not sealed, and cannot be made safe by whoever only downloads it |
+//! | GET /export, POST /import | not answered: the call gives no password that could seal what it takes away |
 
 mod admin;
 
@@ -31,6 +31,7 @@ use crate::api::{
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
+use cobox_keys::identity::PublicKey;
 use cobox_space::members::Member;
 use cobox_space::shelf::SpaceError;
 use serde::{Deserialize, Serialize};
@@ -351,14 +352,9 @@ async fn accept(
 /// The page looks for people, events tell of devices: the event about the person whose device came or went.
 pub fn of_person(api: &Api, event: &EventJson) -> Option<EventJson> {
     let peer = event.peer.as_ref()?;
-    let members = api.shelf.space(&event.address).ok()?.members().ok()?;
-    let has_it = |member: &Member| {
-        member
-            .devices
-            .iter()
-            .any(|known| known.device.to_string() == peer.peer_id)
-    };
-    let person = members.into_iter().find(has_it)?;
+    let device: PublicKey = peer.peer_id.parse().ok()?;
+    let space = api.shelf.space(&event.address).ok()?;
+    let person = space.person_of(&device).ok()??;
     let peer = PresenceJson {
         peer_id: person.public_key.to_string(),
         online: person.online,

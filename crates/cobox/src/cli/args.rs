@@ -322,6 +322,9 @@ pub enum Files {
         /// 2026-11-23T09:30:00Z, "2026-11-23 09:30" (local), "2h ago"
         #[arg(long, value_name = "TIME")]
         at: Option<String>,
+        /// Go on without this command; see: cobox jobs
+        #[arg(long)]
+        detach: bool,
     },
     /// Versions that compete because people worked apart
     Conflicts { space: String },
@@ -349,6 +352,7 @@ mod tests {
         let parse = |words: &[&str]| Cli::try_parse_from([&["cobox"], words].concat()).is_ok();
         assert!(parse(&["restore", "s:a", "--version", "x-1"]));
         assert!(parse(&["restore", "s:a", "--at", "2h ago"]));
+        assert!(parse(&["restore", "s:a", "--at", "2h ago", "--detach"]));
         assert!(!parse(&["restore", "s:a"]));
         assert!(!parse(&[
             "restore",

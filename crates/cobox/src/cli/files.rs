@@ -76,8 +76,21 @@ pub fn files(client: &Client, command: Files, output: &Output) -> Result<Done, C
         Files::Mv { from, to } => mv(client, &Place::parse(&from)?, &Place::parse(&to)?, output)?,
         Files::Mkdir { path, parents } => mkdir(client, &Place::parse(&path)?, parents, output)?,
         Files::History { path } => history(client, &Place::parse(&path)?, output)?,
-        Files::Restore { path, version, at } => {
-            restore(client, &Place::parse(&path)?, version, at, output)?
+        Files::Restore {
+            path,
+            version,
+            at,
+            detach,
+        } => {
+            let request = RestoreJson {
+                version,
+                at: at.map(exact).transpose()?,
+            };
+            let call = Place::parse(&path)?.call("/restore");
+            match detach {
+                true => return begin(client, &call, &request, output),
+                false => restore(client, &call, &request, output)?,
+            }
         }
         Files::Conflicts { space } => conflicts(client, &space, output)?,
         Files::Resolve { path, keep } => resolve(client, &Place::parse(&path)?, keep, output)?,
@@ -140,7 +153,9 @@ fn begin(
     request: &impl Serialize,
     output: &Output,
 ) -> Result<Done, CliError> {
-    let job: JobJson = client.call(Method::POST, &format!("{call}?detach=true"), request)?;
+    let more = if call.contains('?') { '&' } else { '?' };
+    let call = format!("{call}{more}detach=true");
+    let job: JobJson = client.call(Method::POST, &call, request)?;
     jobs::begun(&job, output);
     Ok(Done::Fully)
 }
@@ -360,16 +375,11 @@ fn version_row(version: &VersionJson) -> Vec<String> {
 
 fn restore(
     client: &Client,
-    place: &Place,
-    version: Option<String>,
-    at: Option<String>,
+    call: &str,
+    request: &RestoreJson,
     output: &Output,
 ) -> Result<(), CliError> {
-    let request = RestoreJson {
-        version,
-        at: at.map(exact).transpose()?,
-    };
-    let restored: RestoredJson = client.call(Method::POST, &place.call("/restore"), &request)?;
+    let restored: RestoredJson = client.call(Method::POST, call, request)?;
     output.result(&restored, |r| {
         format!("Brought back {}.", count(r.restored, "entry", "entries"))
     });

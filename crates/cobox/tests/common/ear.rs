@@ -9,6 +9,7 @@ use std::net::TcpStream;
 pub struct Ear {
     /// what comes, unread
     pub stream: BufReader<TcpStream>,
+    seen: Vec<Value>,
 }
 
 impl Ear {
@@ -18,6 +19,7 @@ impl Ear {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut ear = Self {
             stream: BufReader::new(stream),
+            seen: Vec::new(),
         };
         let request = format!(
             "GET /api{path} HTTP/1.1\r\nHost: localhost:{}\r\n{}{headers}\r\n",
@@ -54,13 +56,17 @@ impl Ear {
         }
     }
 
-    /// Reads until an event of this type comes whose data `is_it` accepts; the whole event.
+    /// The first event of this type since the beginning whose data `is_it` accepts; waits for it.
     pub fn until(&mut self, kind: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+        let is_it = |event: &&Value| event["type"] == kind && is_it(&event["data"]);
+        let mut known = 0;
         loop {
-            let event = self.next_sse();
-            if event["type"] == kind && is_it(&event["data"]) {
-                return event;
+            if let Some(found) = self.seen[known..].iter().find(is_it) {
+                return found.clone();
             }
+            known = self.seen.len();
+            let next = self.next_sse();
+            self.seen.push(next);
         }
     }
 

@@ -83,10 +83,19 @@ impl Space {
         Ok(names)
     }
 
-    /// Whose device this is, by the claims: the person as known now.
-    pub(crate) fn person_of(&self, device: &PublicKey) -> Result<Option<Member>, SpaceError> {
-        let has = |member: &Member| member.devices.iter().any(|one| one.device == *device);
-        Ok(self.people()?.into_iter().find(has))
+    /// Whose device this is or was, by the claims: the person as known now.
+    ///
+    /// # Errors
+    ///
+    /// `View` or `Drive`.
+    pub fn person_of(&self, device: &PublicKey) -> Result<Option<Member>, SpaceError> {
+        let claims = self.drive.writers()?.into_iter().map(|writer| writer.claim);
+        let mut theirs = claims.filter(|claim| claim.device == *device);
+        let Some(owner) = theirs.next().map(|claim| claim.identity) else {
+            return Ok(None);
+        };
+        let mut people = self.people()?.into_iter();
+        Ok(people.find(|person| person.public_key == owner))
     }
 
     /// The last word of this device: nothing is told after it.

@@ -122,12 +122,13 @@ pub(super) async fn run(
                 }
             }
             () = sleep_until(deadline), if deadline.is_some() => {
-                driver.tell_progress(Instant::now());
                 driver.replication.tick(Instant::now());
             }
         }
         driver.replication.look_for_work(Instant::now());
         driver.act();
+        // Here, because while much comes in nobody gets to sleep.
+        driver.tell_progress(Instant::now());
         driver.start_jobs();
     }
     driver.end();

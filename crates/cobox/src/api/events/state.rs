@@ -26,11 +26,14 @@ const PEERS_EVERY: Duration = Duration::from_secs(2);
 /// Peers say a little to each other all the time: fewer bytes than this are no news.
 const TRAFFIC: u64 = 16 << 10;
 
+const SPACE: &str = "space";
+const REPLICA: &str = "replica";
+
 /// What was told last.
 #[derive(Default)]
 struct Told {
-    /// spaces and replicas, by address
-    listed: BTreeMap<Address, Value>,
+    /// what is at an address, [`SPACE`] or [`REPLICA`], and how it looked
+    listed: BTreeMap<Address, (&'static str, Value)>,
     devices: BTreeMap<Address, ToldDevice>,
     /// by device key: what it was, and its bytes then
     peers: BTreeMap<String, (Value, u64)>,
@@ -156,6 +159,10 @@ fn look_at_one(
 ) -> Result<(), SpaceError> {
     let space = api.shelf.space(&address.to_string()).ok();
     if let Some(device) = space.as_ref().map(look_at).transpose()?.flatten() {
+        if told.listed.remove(address).is_some() {
+            // Until its first message came nothing said that it is a device's.
+            tell(api, "space/removed", address.to_string(), json!({}));
+        }
         if api.hub.is_none() {
             tell_device(api, told, *address, device, quietly);
         }
@@ -171,19 +178,30 @@ fn look_at_one(
     }
     let replica = api.shelf.replica(address);
     let (kind, now) = match (space, replica) {
-        (Some(space), _) => ("space/changed", shapes::space(api, &space).map(value)?),
-        (None, Some(replica)) => (
-            "replica/changed",
-            value(shapes::replica(&api.shelf, &replica)),
-        ),
+        (Some(space), _) => (SPACE, shapes::space(api, &space).map(value)?),
+        (None, Some(replica)) => (REPLICA, value(shapes::replica(&api.shelf, &replica))),
         (None, None) => {
-            told.listed.remove(address); // that it is gone was told when it went
+            // It was told when it went; once more, in case that was while it was looked at.
+            if let Some((kind, _)) = told.listed.remove(address) {
+                tell(
+                    api,
+                    &format!("{kind}/removed"),
+                    address.to_string(),
+                    json!({}),
+                );
+            }
             return Ok(());
         }
     };
-    if told.listed.get(address) != Some(&now) {
-        tell(api, kind, address.to_string(), now.clone());
-        told.listed.insert(*address, now);
+    let is_told = |(before, looked): &(&str, Value)| *before == kind && *looked == now;
+    if !told.listed.get(address).is_some_and(is_told) {
+        tell(
+            api,
+            &format!("{kind}/changed"),
+            address.to_string(),
+            now.clone(),
+        );
+        told.listed.insert(*address, (kind, now));
     }
     Ok(())
 }
@@ -216,13 +234,9 @@ fn tell_device(
 
 fn tell_peers(api: &Api, told: &mut Told) {
     let peers = api.shelf.swarm().peers();
-    let is_known = |key: &String| peers.iter().any(|peer| peer.device.to_string() == *key);
-    let gone: Vec<_> = told
-        .peers
-        .keys()
-        .filter(|key| !is_known(key))
-        .cloned()
-        .collect();
+    let known: BTreeSet<_> = peers.iter().map(|peer| peer.device.to_string()).collect();
+    let keys = told.peers.keys();
+    let gone: Vec<_> = keys.filter(|key| !known.contains(*key)).cloned().collect();
     for key in gone {
         told.peers.remove(&key);
         tell(api, "peer/removed", String::new(), json!({ "peerId": key }));
