@@ -130,12 +130,11 @@ fn devices_on_the_lan_and_what_is_said_to_them_are_told_of() {
 
     let address = ann.json(&["space", "create", "garden"])["address"].clone();
     let said = tell(&ann, &["replicate", "attic", address.as_str().unwrap()]);
-    for state in ["waiting", "done"] {
-        let told = heard.until("device/command", |data| {
-            data["id"] == said["id"] && data["state"] == state
-        });
-        assert_eq!(told["address"], device["address"]);
-    }
+    // How it stood in between need not be told: what moves fast is told twice a second.
+    let told = heard.until("device/command", |data| {
+        data["id"] == said["id"] && data["state"] == "done"
+    });
+    assert_eq!(told["address"], device["address"]);
     heard.until("device/changed", |data| {
         data["replicates"][0]["address"] == address
     });

@@ -4,6 +4,7 @@ use crate::common::{Node, PATIENCE};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::time::Instant;
 
 /// A stream of events.
 pub struct Ear {
@@ -43,6 +44,7 @@ impl Ear {
 
     /// The next event.
     pub fn next_sse(&mut self) -> Value {
+        let begun = Instant::now();
         loop {
             let mut line = String::new();
             assert_ne!(
@@ -53,18 +55,29 @@ impl Ear {
             if let Some(data) = line.strip_prefix("data:") {
                 return serde_json::from_str(data.trim()).unwrap();
             }
+            // Signs of life come for ever.
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "no event; seen: {:?}",
+                self.seen
+            );
         }
     }
 
     /// The first event of this type since the beginning whose data `is_it` accepts; waits for it.
     pub fn until(&mut self, kind: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         let is_it = |event: &&Value| event["type"] == kind && is_it(&event["data"]);
-        let mut known = 0;
+        let (begun, mut known) = (Instant::now(), 0);
         loop {
             if let Some(found) = self.seen[known..].iter().find(is_it) {
                 return found.clone();
             }
             known = self.seen.len();
+            assert!(
+                begun.elapsed() < 2 * PATIENCE,
+                "no such {kind}: {:?}",
+                self.seen
+            );
             let next = self.next_sse();
             self.seen.push(next);
         }
