@@ -1,5 +1,6 @@
 //! The gate: format, lints, all tests, one count at the end.
 
+use crate::page;
 use crate::run::{command, ensure, install_npm, install_python, run};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -22,6 +23,9 @@ pub fn test(quick: bool) -> Result<(), String> {
             "warnings",
         ],
     ))?;
+    if !quick {
+        page::test()?;
+    }
     let count = cargo_test(quick)?;
     println!(
         "{} passed, {} failed, {} skipped",
@@ -51,6 +55,7 @@ fn prepare() -> Result<(), String> {
         ("sqlite3", "sqlite3"),
     ])?;
     install_npm("interop")?;
+    page::prepare()?;
     install_python("interop/contract")
 }
 

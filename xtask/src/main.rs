@@ -1,15 +1,17 @@
-//! Project chores. `cargo xtask test` is the gate; `cargo xtask bench` measures beside other systems.
+//! Project chores. `cargo xtask test` is the gate; `cargo xtask page` builds the web page; `cargo xtask bench` measures beside other systems.
 //!
 //! Not its job: anything the program itself does.
 
 mod bench;
 mod gate;
+mod page;
 mod run;
 
 use std::process::ExitCode;
 
 const HELP: &str = "\
 cargo xtask test [--quick]   install what tests need, then format, lint and every test
+cargo xtask page             after a change of the API or of ui/: build the web page that goes into the program
 cargo xtask bench [NAME...]  measure side by side with other systems (see bench/README.md)
 ";
 
@@ -17,6 +19,7 @@ fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let outcome = match args.next().as_deref() {
         Some("test") => gate::test(args.any(|arg| arg == "--quick")),
+        Some("page") => page::build(),
         Some("bench") => bench::run(&args.collect::<Vec<_>>()),
         _ => {
             eprint!("{HELP}");

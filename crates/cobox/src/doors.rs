@@ -1,17 +1,18 @@
 //! Where the API answers: loopback always; over TLS for other machines and at a Unix socket where asked for.
 
+mod loopback;
 mod serve;
 mod tls;
 mod unix;
 
 use crate::api::{Api, Door, Reach};
-use axum::serve::ListenerExt;
+use axum::serve::Listener;
+use loopback::Loopback;
 use serve::answer;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 /// Why a door cannot be opened.
@@ -52,7 +53,7 @@ pub struct Wanted {
 
 /// Doors that are open, though nobody answers yet.
 pub struct Doors {
-    loopback: TcpListener,
+    loopback: Vec<Loopback>,
     network: Option<tls::Tls>,
     socket: Option<unix::Socket>,
     hosts: Vec<String>,
@@ -61,8 +62,7 @@ pub struct Doors {
 impl Doors {
     /// Opens all, or none.
     pub async fn open(wanted: &Wanted) -> Result<Self, DoorError> {
-        let loopback = (Ipv4Addr::LOCALHOST, wanted.port);
-        let opened = TcpListener::bind(loopback).await;
+        let opened = loopback::open(wanted.port).await;
         let loopback = opened.map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => DoorError::PortTaken(wanted.port),
             _ => DoorError::Listen(format!("port {}", wanted.port), error),
@@ -89,7 +89,8 @@ impl Doors {
 
     /// The port on loopback.
     pub fn port(&self) -> io::Result<u16> {
-        Ok(self.loopback.local_addr()?.port())
+        let first = self.loopback.first();
+        first.map_or(Ok(0), |loopback| Ok(loopback.local_addr()?.port()))
     }
 
     /// Where else it is open, for people.
@@ -112,11 +113,10 @@ impl Doors {
             reach,
             hosts: self.hosts.clone(),
         };
-        // Else the body of a small answer waits 40 ms for the acknowledgement of its head.
-        let loopback = self.loopback.tap_io(|connection| {
-            connection.set_nodelay(true).ok(); // without it: slower, but as right
-        });
-        let mut all = vec![answer(loopback, api, Door::loopback(port))];
+        let loopback = self.loopback.into_iter();
+        let mut all: Vec<_> = loopback
+            .map(|loopback| answer(loopback, api, Door::loopback(port)))
+            .collect();
         if let Some(tls) = self.network {
             let reach = Reach::Network(tls.at());
             all.push(answer(tls, api, door(reach)));

@@ -11,7 +11,6 @@ mod restore;
 mod write;
 
 pub use crate::error::DriveError;
-pub use edit::FileWriter;
 pub use picture::Picture;
 pub use write::Details;
 
@@ -360,6 +359,9 @@ impl Drive {
         drafts: &[DraftId],
     ) -> Result<Option<(Dot, Vec<Record>)>, DriveError> {
         if changes.is_empty() {
+            if !drafts.is_empty() {
+                work.writer.drop_drafts(drafts)?;
+            }
             return Ok(None);
         }
         let mut intake = intake.unwrap_or_else(|| work.writer.intake(&self.blocks));

@@ -80,6 +80,11 @@ pub enum DriveError {
     /// Beyond what any file system can hold.
     #[error("{0} cannot become that large")]
     TooLarge(String),
+    /// Removed files that programs still write to live in memory, and all together hold as much as they may.
+    #[error(
+        "files that were removed while in use hold as much memory as they may; close some of them"
+    )]
+    NamelessFull,
     /// A record that cannot be written, for example too many extended attributes.
     #[error(transparent)]
     Record(#[from] RecordError),

@@ -11,6 +11,7 @@ mod file;
 mod look;
 mod plan;
 mod rename;
+mod shared;
 mod stale;
 mod state;
 
@@ -79,6 +80,8 @@ pub struct Overlay {
     state: Mutex<State>,
     /// Bytes written and in memory.
     dirty: AtomicU64,
+    /// Bytes in memory of files without a name, which are never committed.
+    nameless: AtomicU64,
     /// Held by whoever commits, and by whoever compares the tree with what the kernel was told.
     committing: Mutex<()>,
     /// Last blocks of this overlay's own commits that the tree has not told about yet: what they changed is known here.
@@ -94,6 +97,7 @@ impl Overlay {
             drive,
             state: Mutex::new(State::new()),
             dirty: AtomicU64::new(0),
+            nameless: AtomicU64::new(0),
             committing: Mutex::new(()),
             ours: Mutex::default(),
             committer: Committer::default(),

@@ -212,6 +212,30 @@ fn files_without_names_keep_no_writer_waiting() {
 }
 
 #[test]
+fn files_without_names_have_a_bound_all_together_and_give_their_room_back() {
+    let peer = Peer::new(&Space::new(), 1);
+    let overlay = over(&peer);
+    let nameless = |number: usize| {
+        let at = name(&format!("temp-{number}"));
+        let (_, file) = overlay.create(ROOT, &at, 0o600).expect("created");
+        overlay.remove_file(ROOT, &at).expect("removed");
+        file
+    };
+    let piece = noise(16 << 20, 1);
+    let fill = |file: &OpenFile, pieces: u64| {
+        (0..pieces).try_for_each(|at| file.write_at(at * (16 << 20), &piece))
+    };
+    let (first, second, third) = (nameless(1), nameless(2), nameless(3));
+    fill(&first, 16).expect("256 MiB");
+    fill(&second, 15).expect("240 MiB");
+    let refused = fill(&third, 2).expect_err("no room for the second piece");
+    assert!(matches!(refused, DriveError::NamelessFull), "{refused}");
+    drop(first);
+    fill(&third, 2).expect("its room is free again");
+    assert_eq!(all(&third), [piece.clone(), piece.clone()].concat());
+}
+
+#[test]
 fn a_synced_file_survives_a_crash_and_a_removed_one_does_not_come_back() {
     let space = Space::new();
     let peer = Peer::new(&space, 1);

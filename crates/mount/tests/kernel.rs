@@ -3,7 +3,8 @@
 mod common;
 
 use common::*;
-use rustix::fs::{SeekFrom, seek};
+use rustix::fs::{Mode, OFlags, SeekFrom, open, seek};
+use rustix::io::Errno;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
@@ -31,6 +32,19 @@ fn data_that_the_kernel_still_holds_is_found() {
     let copy = fs::read(m.path("copy")).unwrap();
     assert_eq!(copy.len(), 100_004);
     assert_eq!(copy[..100_000], noise(100_000, 1));
+}
+
+/// Programs that ask for a file without a name from the beginning take "not supported" for what it is, and make one with
+/// a name that they remove.
+#[test]
+fn a_file_that_never_had_a_name_is_refused_by_the_number_that_programs_know() {
+    if !can_mount() {
+        return;
+    }
+    let m = Mounted::new(&Space::new(), 1);
+    let flags = OFlags::TMPFILE | OFlags::RDWR;
+    let refused = open(m.path(""), flags, Mode::RUSR | Mode::WUSR);
+    assert_eq!(refused.err(), Some(Errno::OPNOTSUPP));
 }
 
 #[test]

@@ -13,6 +13,10 @@ pub struct Door {
     pub hosts: Vec<String>,
 }
 
+/// Where a connection comes from, if it has an address.
+#[derive(Clone, Copy, Debug)]
+pub struct Remote(pub Option<SocketAddr>);
+
 /// Who can come through a door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {

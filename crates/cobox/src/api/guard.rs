@@ -1,14 +1,16 @@
 //! Who may call: this machine, our own page, and whoever holds the token or is logged in. Nobody else.
 
-use crate::api::door::Door;
+use crate::api::door::{Door, Remote};
 use crate::api::error::ApiError;
+use crate::api::page::is_page;
 use crate::api::{Api, MAX_JSON, no_such_call};
 use crate::mounts::WEB_ROOT;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
@@ -19,6 +21,8 @@ const OPEN: &[(&str, &str)] = &[
     ("GET", "/api/openapi.json"),
     ("GET", "/api/docs"),
     ("POST", "/api/auth"),
+    ("POST", "/api/auth/here"),
+    ("PUT", "/api/auth/tickets"),
 ];
 
 /// How much of a refused body is read and thrown away, in pieces of some kilobytes each,
@@ -36,6 +40,8 @@ pub struct Caller {
     pub has_token: bool,
     /// came over TLS
     pub secure: bool,
+    /// from where on this machine; none if from elsewhere
+    pub remote: Option<SocketAddr>,
 }
 
 /// Does a call need neither token nor session?
@@ -69,6 +75,8 @@ pub async fn check(
 ) -> Response {
     // A WebDAV client cannot send the token: its path has a secret of its own, see `mounts`.
     let is_web = request.uri().path().starts_with(WEB_ROOT);
+    // The page says nothing about anybody. A device has none.
+    let is_page = api.hub.is_none() && is_page(request.uri().path());
     let headers = request.headers();
     let checked = is_from_here(&door, headers).and_then(|()| match is_web {
         true => no_page(headers),
@@ -77,20 +85,28 @@ pub async fn check(
     let checked = checked.and_then(|()| match is_web {
         true if door.is_local() => Ok(false),
         true => Err(no_such_call()), // a share is for this machine
+        false if is_page => Ok(false),
         false => may_call(&api, &request),
     });
     let mut response = match checked {
         Ok(has_token) => {
-            let secure = door.is_secure();
-            request
-                .extensions_mut()
-                .insert(Caller { has_token, secure });
+            let caller = Caller {
+                has_token,
+                secure: door.is_secure(),
+                remote: remote(&request).filter(|_| door.is_local()),
+            };
+            request.extensions_mut().insert(caller);
             next.run(request).await
         }
         Err(refusal) => refusal.into_response(),
     };
     harden(response.headers_mut());
     response
+}
+
+fn remote(request: &Request) -> Option<SocketAddr> {
+    let info = request.extensions().get::<ConnectInfo<Remote>>();
+    info.and_then(|ConnectInfo(Remote(at))| *at)
 }
 
 fn is_from_here(door: &Door, headers: &HeaderMap) -> Result<(), ApiError> {
@@ -151,7 +167,6 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 
 fn harden(headers: &mut HeaderMap) {
     let set = [
-        (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
@@ -159,7 +174,10 @@ fn harden(headers: &mut HeaderMap) {
     for (name, value) in set {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // The one page of ours has its own.
+    // What pages are made of may be kept by the browser; answers of calls may not.
+    let cache = headers.entry(header::CACHE_CONTROL);
+    cache.or_insert(HeaderValue::from_static("no-store"));
+    // Our pages have their own.
     let strict = "default-src 'none'; frame-ancestors 'none'; sandbox";
     let policy = headers.entry(header::CONTENT_SECURITY_POLICY);
     policy.or_insert(HeaderValue::from_static(strict));

@@ -19,7 +19,9 @@ mod members;
 mod messages;
 mod mounts;
 mod openapi;
+mod page;
 mod program;
+mod qr;
 pub mod query;
 mod range;
 mod shapes;
@@ -32,7 +34,7 @@ mod upload;
 mod web;
 
 pub use access::Access;
-pub use door::{Door, Reach};
+pub use door::{Door, Reach, Remote};
 pub use error::ApiError;
 pub use events::{NEWS, watch_state};
 pub use jobs::Jobs;
@@ -43,7 +45,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::routing::any;
+use axum::routing::{MethodRouter, any};
 use axum::{Extension, Json, Router, middleware};
 use cobox_space::hub::Hub;
 use cobox_space::shelf::Shelf;
@@ -91,6 +93,7 @@ fn calls() -> OpenApiRouter<Arc<Api>> {
         .merge(program::routes())
         .merge(access::routes())
         .merge(openapi::routes())
+        .merge(qr::routes())
         .merge(spaces::routes())
         .merge(mounts::routes())
         .merge(files::routes())
@@ -126,14 +129,14 @@ fn calls_of_hub() -> OpenApiRouter<Arc<Api>> {
 
 /// All routes, guarded as is right for one listener.
 pub fn router(api: Arc<Api>, door: Door) -> Router {
-    let calls = match api.hub {
-        Some(_) => calls_of_hub(),
-        None => calls(),
+    let (calls, others): (_, MethodRouter) = match api.hub {
+        Some(_) => (calls_of_hub(), any(async || no_such_call())),
+        None => (calls(), any(page::handle)),
     };
     let (router, description) = calls.split_for_parts();
     router
         .route(&format!("{WEB_ROOT}{{*path}}"), any(web::handle))
-        .fallback(async || no_such_call())
+        .fallback_service(others)
         .method_not_allowed_fallback(async || {
             ApiError::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -229,5 +232,27 @@ where
     match tokio::task::spawn_blocking(verb).await {
         Ok(result) => result.map_err(Into::into),
         Err(failed) => Err(ApiError::inside(&failed)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// The page's types are made from the file. `cargo xtask page` writes it (it sets the variable) and builds the page anew.
+    #[test]
+    fn the_page_is_made_for_the_calls_that_there_are() {
+        let (_, description) = calls().split_for_parts();
+        let now = serde_json::to_string_pretty(&*openapi::finish(&description)).unwrap() + "\n";
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ui/openapi.json");
+        if std::env::var_os("COBOX_WRITE_OPENAPI").is_some() {
+            std::fs::write(&file, &now).unwrap();
+        }
+        let kept = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(
+            kept == now,
+            "ui/openapi.json is not the calls that there are; write it with: cargo xtask page"
+        );
     }
 }

@@ -11,6 +11,7 @@ Exit status: 0 done, 1 failed, 2 not understood, 3 done but for the problems lis
 
 First steps:
   cobox up                          start it, in a terminal of its own
+  cobox open                        do the rest in a browser, or go on here:
   cobox name \"Your Name\"            say who you are
   cobox space create photos         make a space
   cobox import photos ~/Pictures    put something into it
@@ -91,6 +92,12 @@ pub enum Command {
     Jobs {
         #[command(subcommand)]
         what: Option<Jobs>,
+    },
+    /// Open the page in a browser, and let that browser in
+    Open {
+        /// Only print the address
+        #[arg(long)]
+        print: bool,
     },
     /// Set the password of the API, asked for or from standard input
     Password,

@@ -9,6 +9,7 @@ mod hub;
 mod jobs;
 mod mounts;
 mod notes;
+mod open;
 mod output;
 mod password;
 mod people;
@@ -92,6 +93,7 @@ fn running(home: &Home, command: Command, output: &Output) -> Result<Done, CliEr
         }
         Command::Device(command) => devices::device(&client, command, output),
         Command::Jobs { what } => jobs::jobs(&client, what, output),
+        Command::Open { print } => open::open(&client, home, print, output),
         Command::Password => password::password(&client, output),
         Command::Status => people::status(&client, output),
         Command::Stop => up::stop(&client, home, output),

@@ -38,7 +38,7 @@ pub fn up(home: &Home, flags: Up, verbose: u8, output: &Output) -> Result<Done, 
         output.result(&ready, |_| {
             let who = if name.is_empty() { "nobody yet: cobox name YOUR_NAME".into() } else { output.accent(&name) };
             let home = home.path().display();
-            format!("CoBox is up.\n  you         {who}\n  public key  {key}\n  home        {home}\n  API         http://localhost:{port}/api (about it: /api/docs)\nStop it with Ctrl-C or: cobox stop")
+            format!("CoBox is up.\n  you         {who}\n  public key  {key}\n  home        {home}\n  page        http://localhost:{port} (or: cobox open)\n  API         http://localhost:{port}/api (about it: /api/docs)\nStop it with Ctrl-C or: cobox stop")
         });
     })?;
     Ok(Done::Fully)

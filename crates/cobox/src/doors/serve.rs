@@ -3,12 +3,17 @@
 //! Whoever dawdles over a request's head, or never begins one, is cut and holds up nobody but themselves. Bodies and
 //! answers may take as long as they take: they are only for those who may call.
 
-use crate::api::{self, Api, Door};
+use crate::api::{self, Api, Door, Remote};
+use axum::extract::ConnectInfo;
 use axum::serve::Listener;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +29,10 @@ const HEAD: Duration = Duration::from_secs(10);
 type Service = TowerToHyperService<axum::Router>;
 
 /// Answers until the program stops, and then until every answer that was begun is given.
-pub fn answer<L: Listener>(listener: L, api: &Arc<Api>, door: Door) -> JoinHandle<io::Result<()>> {
+pub fn answer<L: Listener>(listener: L, api: &Arc<Api>, door: Door) -> JoinHandle<io::Result<()>>
+where
+    L::Addr: Into<Remote>,
+{
     let service = TowerToHyperService::new(api::router(api.clone(), door));
     tokio::spawn(serve(listener, service, api.stop.subscribe()))
 }
@@ -33,23 +41,26 @@ async fn serve<L: Listener>(
     mut listener: L,
     service: Service,
     mut stop: watch::Receiver<bool>,
-) -> io::Result<()> {
+) -> io::Result<()>
+where
+    L::Addr: Into<Remote>,
+{
     let turns = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {} // their memory goes with them
         let next = async {
             let turn = turns.clone().acquire_owned().await;
-            (turn, listener.accept().await.0)
+            (turn, listener.accept().await)
         };
-        let (turn, connection) = tokio::select! {
+        let (turn, (connection, from)) = tokio::select! {
             next = next => next,
             () = stopped(&mut stop) => break,
         };
-        let (service, stop) = (service.clone(), stop.clone());
+        let (service, stop, from) = (service.clone(), stop.clone(), from.into());
         connections.spawn(async move {
             let _turn = turn;
-            converse(connection, service, stop).await;
+            converse(connection, from, service, stop).await;
         });
     }
     drop(listener);
@@ -62,10 +73,19 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 /// One connection to its end.
-async fn converse<Io>(connection: Io, service: Service, mut stop: watch::Receiver<bool>)
-where
+async fn converse<Io>(
+    connection: Io,
+    from: Remote,
+    service: Service,
+    mut stop: watch::Receiver<bool>,
+) where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    // Whoever answers may want to know who asks.
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(from));
+        service.call(request)
+    });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
     let conversation = builder
@@ -81,5 +101,17 @@ where
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended"); // the other side went, or was too slow
+    }
+}
+
+impl From<SocketAddr> for Remote {
+    fn from(at: SocketAddr) -> Self {
+        Self(Some(at))
+    }
+}
+
+impl From<tokio::net::unix::SocketAddr> for Remote {
+    fn from(_: tokio::net::unix::SocketAddr) -> Self {
+        Self(None)
     }
 }

@@ -37,11 +37,7 @@ impl<R: Read> Chunker<R> {
         if self.buffer.len() < MAX && !self.ended {
             self.refill()?;
         }
-        if self.buffer.is_empty() {
-            return Ok(None);
-        }
-        let (_, end) = FastCDC::new(&self.buffer, MIN, AVERAGE, MAX).cut(0, self.buffer.len());
-        Ok(Some(self.buffer.split_to(end.clamp(1, self.buffer.len()))))
+        Ok(cut(&self.buffer).map(|length| self.buffer.split_to(length)))
     }
 
     fn refill(&mut self) -> Result<()> {
@@ -75,6 +71,25 @@ impl Pool {
         self.0.push(lent.clone());
         lent
     }
+}
+
+/// Cuts bytes that are all here, where a [`Chunker`] over them would.
+pub fn chunks(mut data: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let length = cut(data)?;
+        let (chunk, rest) = data.split_at(length);
+        data = rest;
+        Some(chunk)
+    })
+}
+
+/// Length of the first chunk of a buffer that holds `MAX` bytes or all that is left; none of an empty one.
+fn cut(buffer: &[u8]) -> Option<usize> {
+    if buffer.is_empty() {
+        return None;
+    }
+    let (_, end) = FastCDC::new(buffer, MIN, AVERAGE, MAX).cut(0, buffer.len());
+    Some(end.clamp(1, buffer.len()))
 }
 
 /// Reads until the buffer is full; fewer bytes only at the source's end.

@@ -10,7 +10,6 @@ use super::pack::{Packer, StretchId};
 use super::{compress, run};
 use crate::record::{Codec, Run};
 use crate::version::WriterTag;
-use bytes::Bytes;
 use std::collections::HashMap;
 use std::io::Read;
 use std::ops::Range;
@@ -179,7 +178,7 @@ impl Intake {
     }
 
     /// Takes the next chunk of the file begun.
-    pub fn chunk(&mut self, bytes: &Bytes, hash: Hash) {
+    pub fn chunk(&mut self, bytes: &[u8], hash: Hash) {
         let Some(mut open) = self.open.take() else {
             return;
         };

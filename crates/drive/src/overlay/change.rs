@@ -10,7 +10,8 @@ use crate::path::{DrivePath, Name};
 use crate::record::{Attrs, Body as Bytes, Content, Kind, MAX_TARGET, NodeId, RecordError};
 use std::sync::Arc;
 
-use super::file::{Body, Shared, gone};
+use super::file::gone;
+use super::shared::{Body, Shared};
 
 /// Permission bits of symlinks.
 const SYMLINK_MODE: u32 = 0o777;

@@ -2,8 +2,8 @@
 
 pub(super) use super::plan::Which;
 
-use super::file::{Body, Shared};
 use super::plan::{Plan, Planned};
+use super::shared::{Body, Shared};
 use super::state::{Doomed, File};
 use super::{FileId, Overlay, lock};
 use crate::drive::commit::DraftId;
@@ -225,16 +225,12 @@ impl Overlay {
             .filter_map(|written| edit_of(&written.body));
         let of_edits: Vec<DraftId> = edits.filter_map(|edit| edit.draft).collect();
         let drafts = [of_edits.as_slice(), &dead].concat();
-        match self.drive.finish(work, Some(intake), changes, &drafts)? {
-            Some((dot, records)) => {
-                // Beside a version by somebody else: what is shown now has to be compared.
-                if !kept.iter().any(|file| file.outdated) {
-                    lock(&self.ours).insert(dot.block);
-                }
-                self.settle(kept, written, dot, &records, &at)?;
+        if let Some((dot, records)) = self.drive.finish(work, Some(intake), changes, &drafts)? {
+            // Beside a version by somebody else: what is shown now has to be compared.
+            if !kept.iter().any(|file| file.outdated) {
+                lock(&self.ours).insert(dot.block);
             }
-            None if dead.is_empty() => {}
-            None => self.drive.writer()?.drop_drafts(&dead)?, // nothing but drafts came to an end
+            self.settle(kept, written, dot, &records, &at)?;
         }
         Ok((skipped, failed))
     }

@@ -1,168 +1,28 @@
-//! Open files: what programs that have the same file open share, reading and writing.
+//! Open files: opening, reading, writing, closing.
 
 use super::commit::Which;
 use super::plan::birth;
+use super::shared::{Body, Shared};
 use super::state::{File, Key, State};
-use super::{FileId, Overlay, lock};
-use crate::drive::commit::DraftId;
-use crate::drive::edit::{Edit, MAX_DRAFT};
+use super::{FileId, Overlay};
+use crate::drive::edit::Edit;
 use crate::error::DriveError;
 use crate::handle::FileReader;
 use crate::path::DrivePath;
 use crate::record::{Kind, Time};
 use crate::tree::Tree;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-/// A file whose last write is so long ago is committed though it is still open.
-const QUIET: Duration = Duration::from_millis(500);
-/// A file that is written all the time is committed this often.
-const BUSY: Duration = Duration::from_secs(5);
 /// Bytes that a file without a name may hold in memory: nothing of it may reach the disk in clear.
 const MAX_NAMELESS: usize = 256 << 20;
+/// The same for all of them together.
+const MAX_NAMELESS_TOGETHER: u64 = 512 << 20;
 /// Bytes in short stretches, all over a file, that may gather in memory: they cannot be stored ahead.
 const SCATTERED: usize = 32 << 20;
 /// Bytes of zeros written at a time.
 const ZEROS: usize = 1 << 20;
-
-/// What everybody who has a file open shares.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub id: FileId,
-    body: Mutex<Body>,
-    size: AtomicU64,
-    changed: AtomicBool,
-    pub nameless: AtomicBool,
-    /// A new file was renamed or given other details since its draft.
-    pub changed_birth: AtomicBool,
-    handles: AtomicUsize,
-    writers: AtomicUsize,
-    /// Bytes of `Overlay::dirty` that are ours.
-    counted: AtomicUsize,
-    times: Mutex<Times>,
-}
-
-#[derive(Debug, Default)]
-struct Times {
-    mtime: Option<Time>,
-    draft: Option<DraftId>,
-    /// Is all of it in the draft?
-    is_kept: bool,
-    first: Option<Instant>,
-    last: Option<Instant>,
-}
-
-/// The file's bytes.
-pub(super) enum Body {
-    Reading(Arc<FileReader>),
-    Writing(Box<Edit>),
-}
-
-impl std::fmt::Debug for Body {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Reading(_) => "Reading",
-            Self::Writing(_) => "Writing",
-        })
-    }
-}
-
-impl Shared {
-    pub fn new(id: FileId, body: Body) -> Self {
-        let mut times = Times::default();
-        let (size, changed) = match &body {
-            Body::Reading(reader) => (reader.size(), false),
-            Body::Writing(edit) => {
-                let now = Some(Instant::now());
-                (times.mtime, times.first, times.last) = (edit.mtime, now, now);
-                (edit.size, edit.changed)
-            }
-        };
-        Self {
-            id,
-            body: Mutex::new(body),
-            size: AtomicU64::new(size),
-            changed: AtomicBool::new(changed),
-            nameless: AtomicBool::new(false),
-            changed_birth: AtomicBool::new(false),
-            handles: AtomicUsize::new(0),
-            writers: AtomicUsize::new(0),
-            counted: AtomicUsize::new(0),
-            times: Mutex::new(times),
-        }
-    }
-
-    pub fn body(&self) -> MutexGuard<'_, Body> {
-        lock(&self.body)
-    }
-
-    pub fn size(&self) -> u64 {
-        self.size.load(Ordering::Acquire)
-    }
-
-    /// Modification time of writes that are not committed.
-    pub fn mtime(&self) -> Option<Time> {
-        lock(&self.times).mtime
-    }
-
-    /// Anything that a commit would write?
-    pub fn is_changed(&self) -> bool {
-        self.changed.load(Ordering::Acquire)
-    }
-
-    /// The draft that holds what was synced.
-    pub fn draft(&self) -> Option<DraftId> {
-        lock(&self.times).draft
-    }
-
-    /// Would a crash find all of it in its draft?
-    pub fn is_kept(&self) -> bool {
-        lock(&self.times).is_kept && !self.changed_birth.load(Ordering::Acquire)
-    }
-
-    /// Its bytes in memory are given up; how many they were.
-    pub fn give_up(&self) -> i64 {
-        self.counted.swap(0, Ordering::AcqRel) as i64
-    }
-
-    pub fn is_open(&self) -> bool {
-        self.handles.load(Ordering::Acquire) > 0
-    }
-
-    /// Is it time to commit its bytes: closed, at rest, or written for long?
-    pub fn is_due(&self) -> bool {
-        if self.writers.load(Ordering::Acquire) == 0 {
-            return true;
-        }
-        let times = lock(&self.times);
-        let passed =
-            |since: Option<Instant>, time| since.is_none_or(|since| since.elapsed() >= time);
-        passed(times.last, QUIET) || passed(times.first, BUSY)
-    }
-
-    /// Takes what others may ask without waiting for the body over from the edit; returns by how much its bytes in
-    /// memory have grown.
-    pub fn note(&self, edit: &Edit) -> i64 {
-        self.size.store(edit.size, Ordering::Release);
-        let was = self.changed.swap(edit.changed, Ordering::AcqRel);
-        let mut times = lock(&self.times);
-        (times.mtime, times.draft) = (edit.mtime, edit.draft);
-        times.is_kept = edit.draft.is_some() && !edit.draft_is_old;
-        if edit.changed {
-            let now = Instant::now();
-            times.first = times.first.filter(|_| was).or(Some(now));
-            times.last = Some(now);
-        }
-        // What has no name is never committed: counting it, writers would wait for ever for room.
-        let bytes = match self.nameless.load(Ordering::Acquire) {
-            true => 0,
-            false => edit.dirty.bytes(),
-        };
-        bytes as i64 - self.counted.swap(bytes, Ordering::AcqRel) as i64
-    }
-}
 
 /// A file that a program has open. Dropping it closes it.
 pub struct OpenFile {
@@ -330,8 +190,10 @@ impl OpenFile {
         let (more, is_full) = {
             let mut body = self.shared.body();
             let edit = self.writing(&mut body)?;
+            self.check_nameless(data.len())?;
             edit.write(offset, data)?;
             let outcome = self.make_room(edit);
+            self.hold(edit);
             (self.shared.note(edit), outcome?)
         };
         self.overlay.account(more);
@@ -340,6 +202,25 @@ impl OpenFile {
         }
         self.overlay.wake();
         self.overlay.wait_for_room()
+    }
+
+    /// Is there room for more in files without a name, if this is one?
+    fn check_nameless(&self, more: usize) -> Result<(), DriveError> {
+        let all = self.overlay.nameless.load(Ordering::Acquire) + more as u64;
+        match self.shared.nameless.load(Ordering::Acquire) && all > MAX_NAMELESS_TOGETHER {
+            true => Err(DriveError::NamelessFull),
+            false => Ok(()),
+        }
+    }
+
+    /// Counts what it holds without a name.
+    fn hold(&self, edit: &Edit) {
+        if self.shared.nameless.load(Ordering::Acquire) {
+            let more = self.shared.hold(edit.dirty.bytes());
+            self.overlay
+                .nameless
+                .fetch_add(more as u64, Ordering::AcqRel);
+        }
     }
 
     /// Stores long writes ahead; true when that is not enough.
@@ -363,6 +244,7 @@ impl OpenFile {
             let mut body = self.shared.body();
             let edit = self.writing(&mut body)?;
             edit.resize(size)?;
+            self.hold(edit);
             self.shared.note(edit)
         };
         self.overlay.account(more);
@@ -418,12 +300,13 @@ impl OpenFile {
             let mut body = self.shared.body();
             match &mut *body {
                 Body::Reading(_) => return Ok(()),
-                Body::Writing(edit) if edit.staged.is_none() && edit.dirty.bytes() <= MAX_DRAFT => {
-                    let synced = edit.sync(&self.overlay.drive);
+                Body::Writing(edit) => {
+                    let kept = edit.sync(&self.overlay.drive);
                     self.shared.note(edit);
-                    return synced;
+                    if kept? {
+                        return Ok(());
+                    }
                 }
-                Body::Writing(_) => {}
             }
         } else if self.overlay.sync_unborn(&self.shared)? {
             return Ok(());
@@ -520,6 +403,8 @@ impl Overlay {
         if file.orphan || !shared.is_changed() {
             file.shared = None;
             self.account(-shared.give_up());
+            self.nameless
+                .fetch_add(shared.hold(0) as u64, Ordering::AcqRel);
             state.drop_if_idle(shared.id);
         }
     }
@@ -530,10 +415,15 @@ impl Overlay {
         let shared = state.file(id).and_then(|file| file.shared.clone());
         if let Some(shared) = shared {
             shared.nameless.store(true, Ordering::Release);
-            self.account(-shared.give_up());
+            let bytes = shared.give_up();
+            self.account(-bytes);
+            self.nameless
+                .fetch_add(shared.hold(bytes as usize) as u64, Ordering::AcqRel);
             state.dead_drafts.extend(shared.draft());
             if let Some(file) = state.file_mut(id).filter(|_| !shared.is_open()) {
                 file.shared = None;
+                self.nameless
+                    .fetch_add(shared.hold(0) as u64, Ordering::AcqRel);
             }
         }
         state.drop_if_idle(id);

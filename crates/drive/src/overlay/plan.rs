@@ -1,6 +1,6 @@
 //! What a commit takes along, and the records it becomes.
 
-use super::file::Shared;
+use super::shared::Shared;
 use super::state::{Doomed, File, Pending, State};
 use super::{FileId, Overlay};
 use crate::content::intake::Intake;

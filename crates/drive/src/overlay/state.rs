@@ -1,7 +1,7 @@
 //! What is not committed, and which files have numbers: bookkeeping without the tree.
 
 use super::FileId;
-use super::file::Shared;
+use super::shared::Shared;
 use crate::drive::commit::DraftId;
 use crate::drive::gone::Gone;
 use crate::path::Name;

@@ -1,24 +1,29 @@
-//! Who may call by a password: register once, log in, log out. The token in the home folder goes on to work.
+//! Who may call by a session: opened by a password, by a ticket, or, while there is no password, by being the same user on the
+//! same machine. The token in the home folder goes on to work.
 //!
-//! Registering needs the token: else whoever comes first to this machine's loopback would choose the password.
+//! Registering needs the token or a session: else whoever comes first to this machine's loopback would choose the password.
 
+mod owner;
 mod password;
 mod sessions;
 mod throttle;
+mod tickets;
 
 use crate::api::guard::Caller;
-use crate::api::types::PasswordJson;
+use crate::api::types::{PasswordJson, TicketJson};
 use crate::api::{Api, ApiError, Body, blocking};
-use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use owner::Owner;
 use password::{LONGEST, Password, SHORTEST};
 use sessions::Sessions;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use throttle::Throttle;
+use tickets::Tickets;
 use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -33,6 +38,7 @@ const WAITING: usize = 4;
 pub struct Access {
     password: Password,
     sessions: Mutex<Sessions>,
+    tickets: Mutex<Tickets>,
     /// Held while a password is tried.
     throttle: tokio::sync::Mutex<Throttle>,
     waiting: Semaphore,
@@ -44,6 +50,7 @@ impl Access {
         Self {
             password: Password::of(home),
             sessions: Mutex::default(),
+            tickets: Mutex::default(),
             throttle: tokio::sync::Mutex::default(),
             waiting: Semaphore::new(WAITING),
         }
@@ -57,6 +64,11 @@ impl Access {
     /// Every value behind the lock is whole after each statement, so a panic elsewhere spoils none.
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same holds here.
+    fn tickets(&self) -> MutexGuard<'_, Tickets> {
+        self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tries a password, in turn, as fast as is allowed.
@@ -109,6 +121,9 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(register))
         .routes(routes!(change))
         .routes(routes!(log_out_everywhere))
+        .routes(routes!(enter))
+        .routes(routes!(make_ticket))
+        .routes(routes!(take_ticket))
 }
 
 /// May I call? Answered only to those who may
@@ -120,7 +135,7 @@ async fn check() -> StatusCode {
 
 /// Set the first password, and log in
 ///
-/// Needs the token: the password is chosen by whoever may read the home folder. Later: `PUT /api/auth/password`.
+/// The password is chosen by whoever may read the home folder, or is logged in without one. Later: `PUT /api/auth/password`.
 #[utoipa::path(post, path = "/register", tag = "access", operation_id = "register",
     request_body = PasswordJson,
     responses((status = 201, description = "set, and logged in", headers(("set-cookie" = String, description = "the session")))),
@@ -151,6 +166,88 @@ async fn log_in(
 ) -> Result<Response, ApiError> {
     api.access.check(given.password.into()).await?;
     api.access.open(StatusCode::NO_CONTENT, caller.secure)
+}
+
+/// Come in without a password: our own page, while none is set, from a program of the same user on this machine
+///
+/// Where that cannot be seen: `cobox open`.
+#[utoipa::path(post, path = "/auth/here", tag = "access", operation_id = "enterHere",
+    responses((status = 204, description = "logged in", headers(("set-cookie" = String, description = "the session")))),
+    extensions(("x-codes" = json!(["has_password", "not_you"]))))]
+async fn enter(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    if api.access.password.is_set() {
+        let msg = "a password is set: log in with it";
+        return Err(ApiError::new(StatusCode::CONFLICT, "has_password", msg));
+    }
+    // A browser always says so to a call of our own page; a program that was tricked into calling us does not.
+    let is_page = headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site == "same-origin");
+    let port = api.port;
+    let look = move || {
+        Ok::<_, ApiError>(
+            caller
+                .remote
+                .map_or(Owner::Unknown, |at| owner::of(at, port)),
+        )
+    };
+    if !is_page || blocking(look).await? != Owner::Us {
+        return Err(not_you());
+    }
+    api.access.open(StatusCode::NO_CONTENT, caller.secure)
+}
+
+/// Make a ticket that opens one session, within two minutes
+#[utoipa::path(post, path = "/auth/tickets", tag = "access", operation_id = "makeTicket",
+    responses((status = 201, description = "for the page: /#ticket=...", body = TicketJson)),
+    extensions(("x-codes" = json!(["not_you"]))))]
+async fn make_ticket(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<(StatusCode, Json<TicketJson>), ApiError> {
+    if !caller.has_token {
+        return Err(not_you());
+    }
+    let made = api.access.tickets().make(Instant::now());
+    let ticket = made.map_err(|failed| ApiError::inside(&failed))?;
+    Ok((
+        StatusCode::CREATED,
+        Json(TicketJson {
+            ticket: ticket.to_string(),
+        }),
+    ))
+}
+
+/// Come in with a ticket
+#[utoipa::path(put, path = "/auth/tickets", tag = "access", operation_id = "takeTicket",
+    request_body = TicketJson,
+    responses((status = 204, description = "logged in", headers(("set-cookie" = String, description = "the session")))),
+    extensions(("x-codes" = json!(["bad_ticket", "not_you"]))))]
+async fn take_ticket(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Body(given): Body<TicketJson>,
+) -> Result<Response, ApiError> {
+    // Other users can read in the list of processes with which address a browser was started.
+    let port = api.port;
+    let look = move || Ok::<_, ApiError>(caller.remote.map(|at| owner::of(at, port)));
+    if blocking(look).await? == Some(Owner::Another) {
+        return Err(not_you());
+    }
+    if !api.access.tickets().take(&given.ticket, Instant::now()) {
+        let msg = "that ticket was used, is too old or is none; nothing was done. Take a new one with: cobox open";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "bad_ticket", msg));
+    }
+    api.access.open(StatusCode::NO_CONTENT, caller.secure)
+}
+
+fn not_you() -> ApiError {
+    let msg = "it cannot be seen from here that it is you who calls; nothing was done. Come in with: cobox open";
+    ApiError::new(StatusCode::FORBIDDEN, "not_you", msg)
 }
 
 /// Log out

@@ -213,6 +213,16 @@ pub const SINGLE: &[Row] = &[
     (400, "query_too_large", "the query asks for too much"),
     (400, "bad_password", "a password is too short or too long"),
     (401, "wrong_password", "that is not the password"),
+    (
+        403,
+        "not_you",
+        "it cannot be seen that the caller is the user as whom the program runs",
+    ),
+    (
+        403,
+        "bad_ticket",
+        "the ticket was used, is too old or is none",
+    ),
     (409, "has_password", "a password is set already"),
     (409, "no_password", "no password is set yet"),
     (

@@ -12,3 +12,10 @@ pub struct PasswordJson {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old: Option<String>,
 }
+
+/// A ticket that opens one session.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct TicketJson {
+    /// 64 hex digits
+    pub ticket: String,
+}

@@ -7,7 +7,12 @@ use std::collections::BTreeMap;
 pub(crate) struct Dirty {
     ranges: BTreeMap<u64, Vec<u8>>,
     bytes: usize,
+    /// Memory of a long range that was stored, for the next one: to map and clear it anew costs as much as a copy.
+    spare: Vec<u8>,
 }
+
+/// No larger piece of memory is kept for the next range.
+const MAX_SPARE: usize = 32 << 20;
 
 impl Dirty {
     /// Bytes held.
@@ -53,6 +58,11 @@ impl Dirty {
         let offset = (at - start) as usize;
         let over = data.len().min(range.len() - offset);
         range[offset..offset + over].copy_from_slice(&data[..over]);
+        let length = range.len() + data.len() - over;
+        if (range.capacity() + 1..=self.spare.capacity()).contains(&length) {
+            self.spare.extend_from_slice(range);
+            *range = std::mem::take(&mut self.spare);
+        }
         range.extend_from_slice(&data[over..]);
         self.bytes += data.len() - over;
         self.absorb(start);
@@ -126,6 +136,14 @@ impl Dirty {
             }
         }
         taken
+    }
+
+    /// Keeps the memory of a range that was taken out.
+    pub fn reuse(&mut self, mut memory: Vec<u8>) {
+        if (self.spare.capacity()..=MAX_SPARE).contains(&memory.capacity()) {
+            memory.clear();
+            self.spare = memory;
+        }
     }
 
     /// Forgets all.

@@ -3,28 +3,25 @@
 use super::dirty::Dirty;
 use super::draft::{self, Draft, Start};
 use super::{MAX_DRAFT, MAX_SIZE, STAGE};
-use crate::content::chunk::Chunker;
+use crate::content::chunk::chunks;
 use crate::content::intake::{Intake, Small};
 use crate::content::run::{self, Extent};
 use crate::content::{LARGE, MAX_TABLE};
-use crate::drive::commit::{Change, DraftId};
+use crate::drive::commit::DraftId;
 use crate::drive::compose::{Base, Edited, Form, Segment};
-use crate::drive::records::{created, replaced};
+use crate::drive::records::replaced;
 use crate::drive::{Drive, DriveError, Work, now};
 use crate::handle::FileReader;
 use crate::path::DrivePath;
-use crate::record::{Attrs, Body, Codec, Content, Kind, NodeId, Record, Time, Write};
+use crate::record::{Body, Codec, Content, Kind, NodeId, Record, Time, Write};
 use crate::tree::{Entry, Tree};
 use crate::version::Dot;
-use bytes::Bytes;
 use cobox_view::kv::ReadRows;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Permission bits of a new file.
-const FILE_MODE: u32 = 0o644;
 /// An aligned window with more runs than this is rewritten when runs are folded.
 const WINDOW_RUNS: usize = 128;
 /// So many of them at a time: 32 MiB.
@@ -33,21 +30,20 @@ const WINDOWS_AT_ONCE: usize = 32;
 /// An edit under way.
 pub(crate) struct Edit {
     pub path: DrivePath,
-    /// None until the first flush of a new file.
+    /// None until the first commit of a new file.
     pub node: Option<NodeId>,
     pub version: Option<Dot>,
     pub content: Content,
-    /// The version that was opened or flushed last.
+    /// The version that was opened or committed last.
     pub reader: Arc<FileReader>,
     pub floor: u64,
     pub size: u64,
     pub mtime: Option<Time>,
-    pub mode: Option<u32>,
     pub dirty: Dirty,
     /// Bytes that were too scattered to be stored ahead when that was tried last.
     pub scattered: usize,
     pub staged: Option<Staged>,
-    /// Something a flush must write.
+    /// Something a commit must write.
     pub changed: bool,
     pub draft: Option<DraftId>,
     /// The draft on disk is not all of it.
@@ -80,7 +76,6 @@ impl Edit {
             content,
             reader: Arc::new(reader),
             mtime: None,
-            mode: None,
             dirty: Dirty::default(),
             scattered: 0,
             staged: None,
@@ -156,43 +151,46 @@ impl Edit {
         Ok(())
     }
 
-    /// Makes what was written durable on this machine: as a draft where that is enough, else as a version.
-    pub fn sync(&mut self, drive: &Drive) -> Result<(), DriveError> {
+    /// Makes what was written durable on this machine as a draft. False: it has too much for one, or there is no version
+    /// yet for a draft to lie over.
+    pub fn sync(&mut self, drive: &Drive) -> Result<bool, DriveError> {
         self.check()?;
         if !self.changed {
-            return Ok(());
+            return Ok(true);
         }
         let (Some(node), Some(version)) = (self.node, self.version) else {
-            return drive.flush_edits(&mut [self]);
+            return Ok(false);
         };
-        if self.staged.is_some() || self.dirty.bytes() > MAX_DRAFT || self.mode.is_some() {
-            return drive.flush_edits(&mut [self]);
+        if self.is_too_much() {
+            return Ok(false);
         }
-        if self.draft.is_some() && !self.draft_is_old {
-            return Ok(());
-        }
-        let floor = self.floor;
-        self.keep_draft(
-            drive,
-            Start::Version {
+        if self.draft.is_none() || self.draft_is_old {
+            let floor = self.floor;
+            let start = Start::Version {
                 node,
                 version,
                 floor,
-            },
-        )
+            };
+            self.keep_draft(drive, start)?;
+        }
+        Ok(true)
     }
 
     /// The same for a file that was never committed: `birth` brings it into being at the next start. False: it has too
     /// much for a draft.
     pub fn sync_birth(&mut self, drive: &Drive, birth: Record) -> Result<bool, DriveError> {
         self.check()?;
-        if self.staged.is_some() || self.dirty.bytes() > MAX_DRAFT {
+        if self.is_too_much() {
             return Ok(false);
         }
         if self.draft.is_none() || self.draft_is_old {
             self.keep_draft(drive, Start::Birth(Box::new(birth)))?;
         }
         Ok(true)
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.staged.is_some() || self.dirty.bytes() > MAX_DRAFT
     }
 
     fn keep_draft(&mut self, drive: &Drive, start: Start) -> Result<(), DriveError> {
@@ -265,17 +263,17 @@ impl Edit {
         self.failed = true;
         for (at, data) in long {
             let mut at = at;
-            let mut chunker = Chunker::new(std::io::Cursor::new(data));
-            let mut next = chunker.next_chunk()?;
-            while let Some(chunk) = next {
-                next = chunker.next_chunk()?;
-                if next.is_none() {
-                    self.dirty.write(at, &chunk);
+            let mut cuts = chunks(&data).peekable();
+            while let Some(chunk) = cuts.next() {
+                if cuts.peek().is_none() {
+                    self.dirty.write(at, chunk);
                     break;
                 }
-                staged.chunk(at, &chunk);
+                staged.chunk(at, chunk);
                 at += chunk.len() as u64;
             }
+            drop(cuts);
+            self.dirty.reuse(data);
             drive.writer()?.ahead(&mut staged.intake)?;
         }
         self.failed = false;
@@ -338,7 +336,7 @@ impl Edit {
         for (at, data) in self.dirty.iter() {
             segments.push((at, length..length + data.len() as u64));
             length += data.len() as u64;
-            take_in(shared, data)?;
+            take_in(shared, data);
             drive.writer()?.ahead(shared)?;
         }
         let layout = shared.end();
@@ -392,53 +390,24 @@ impl Edit {
         worst.into_iter().map(|(number, _)| number).collect()
     }
 
-    pub fn record(
-        &self,
-        drive: &Drive,
-        work: &mut Work<'_>,
-        changes: &mut Vec<Change>,
-    ) -> Result<Record, DriveError> {
-        let mtime = self.mtime.unwrap_or_else(now);
+    /// The record of a new version over the one that was opened; none for a file that has none.
+    pub fn record(&self, work: &Work<'_>) -> Result<Option<Record>, DriveError> {
+        let Some(node) = self.node else {
+            return Ok(None);
+        };
         let value = Content {
-            mtime,
+            mtime: self.mtime.unwrap_or_else(now),
             size: self.size,
             body: self.content.body.clone(),
-        };
-        let Some(node) = self.node else {
-            let (parent, name) = drive.place(work, &self.path, false, changes)?;
-            let mode = self.mode.unwrap_or(FILE_MODE);
-            let value = Content {
-                body: Body::None,
-                ..value
-            };
-            return Ok(created(
-                &mut work.writer,
-                Kind::File,
-                parent,
-                name,
-                value,
-                mode,
-            ));
         };
         let heads = work.tree().heads(node)?;
         let mut record = Record::new(node, Kind::File);
         let replaces = replaced(&heads.content, self.version, work.writer.tag());
         record.content = Some(Write { value, replaces });
-        if let Some(mode) = self.mode {
-            let old = work.tree().attrs(node)?.unwrap_or_default();
-            let value = Attrs {
-                mode: mode & 0o7777,
-                ..old
-            };
-            record.attrs = Some(Write {
-                value,
-                replaces: heads.attrs,
-            });
-        }
-        Ok(record)
+        Ok(Some(record))
     }
 
-    /// The flush is durable: the new version is what later writes are laid over.
+    /// The commit is durable: the new version is what later writes are laid over.
     pub fn settled(&mut self, drive: &Drive, dot: Dot, record: &Record) -> Result<(), DriveError> {
         let Some(content) = record.content.as_ref().map(|write| write.value.clone()) else {
             return Ok(());
@@ -453,7 +422,7 @@ impl Edit {
         (self.node, self.version) = (Some(record.node), Some(dot));
         (self.floor, self.size) = (content.size, content.size);
         self.content = content;
-        (self.mtime, self.mode, self.draft) = (None, None, None);
+        (self.mtime, self.draft) = (None, None);
         self.dirty.clear();
         self.scattered = 0;
         (self.changed, self.draft_is_old, self.failed) = (false, false, false);
@@ -487,7 +456,7 @@ impl Edit {
 }
 
 impl Staged {
-    fn chunk(&mut self, at: u64, chunk: &Bytes) {
+    fn chunk(&mut self, at: u64, chunk: &[u8]) {
         let hash = self.intake.hash_key().hash(chunk);
         self.intake.chunk(chunk, hash);
         let from = self.length;
@@ -502,15 +471,12 @@ impl Staged {
 }
 
 /// Long stretches are cut into chunks that may be known; short ones are simply stored.
-fn take_in(intake: &mut Intake, data: &[u8]) -> Result<(), DriveError> {
+fn take_in(intake: &mut Intake, data: &[u8]) {
     if (data.len() as u64) < LARGE {
-        intake.piece(data);
-        return Ok(());
+        return intake.piece(data);
     }
-    let mut chunker = Chunker::new(data);
-    while let Some(chunk) = chunker.next_chunk()? {
-        let hash = intake.hash_key().hash(&chunk);
-        intake.chunk(&chunk, hash);
+    for chunk in chunks(data) {
+        let hash = intake.hash_key().hash(chunk);
+        intake.chunk(chunk, hash);
     }
-    Ok(())
 }

@@ -1,0 +1,2 @@
+// Unit tests run without a browser; this much of one is always there.
+globalThis.navigator ??= { languages: ["en-US"] };
