@@ -215,6 +215,11 @@ def speed(row):
     return row["bytes"] / row["seconds"]
 
 
+def gain(row):
+    """How many times faster an index is than reading everything."""
+    return row["by_scan"] / row["by_index"]
+
+
 MOUNT = [
     "write", "read", "random_write", "random_read", "create", "list", "read_small", "remove", "untar", "git_status",
 ]  # fmt: skip
@@ -355,6 +360,23 @@ BENCHMARKS = [
             ),
             Target("bytes by its own count", lambda r: r["cobox"]["counted"], None, 1024, "{:.0f}"),
             Target("ms", lambda r: r["cobox"]["seconds"] * 1e3, at_most=50, shown="{:.1f}"),
+        ],
+    ),
+    Benchmark(
+        "query",
+        "100 000 messages in one log asked by index, by reading everything, and live",
+        {"cobox": live.query},
+        ["by_index", "messages", "by_scan", "scanned", "seconds"],
+        main="by_index",
+        targets=[
+            Target("x a scan, one rare type", lambda r: gain(r["count one rare type"]), 50),
+            Target("x a scan, one type of ten", lambda r: gain(r["count one type of ten"]), 3),
+            Target(
+                "ms until a new message is told live",
+                lambda r: r["live: a new one (median, slowest)"]["by_index"] * 1e3,
+                at_most=50,
+                shown="{:.1f}",
+            ),
         ],
     ),
     Benchmark(

@@ -6,6 +6,7 @@ counters; `idle` resident bytes and `idle_cpu` processor seconds per 10 s; `impo
 resident bytes.
 """
 
+import json
 import os
 import time
 
@@ -273,6 +274,23 @@ def bare_iroh(run, size, streams):
         "cpu": done.cpu + receiver.cpu(),
         "peak": max(done.peak, receiver.peak()),
     }
+
+
+# Queries over messages.
+
+
+def query(run):
+    """The example program `query`: one home, one log, no network; each answer by index and by reading everything."""
+    program = os.path.join(os.path.dirname(run.world.program), "examples", "query")
+    if not os.path.exists(program):
+        return {}
+    messages = max(1000, int(100_000 * run.world.scale))
+    run.settle()
+    done = run.a.run([program, str(messages), "--json"], run.path("query"), run.limit(600))
+    answer = json.loads(done.output)
+    rows = {row.pop("what"): {**row, "messages": row.pop("read")} for row in answer["rows"]}
+    wrote = {"seconds": answer["wrote"], "messages": answer["messages"], "cpu": done.cpu, "peak": done.peak}
+    return {**rows, "writing and indexing": wrote}
 
 
 # Memory.

@@ -25,6 +25,10 @@ TITLES = {
     "p50": "p50 ms",
     "p99": "p99 ms",
     "put": "put ms",
+    "by_index": "index ms",
+    "by_scan": "scan ms",
+    "messages": "read",
+    "scanned": "scanned",
     "idle": "idle MiB",
     "idle_cpu": "CPU s/10 s",
     "import_peak": "import MiB",
@@ -41,7 +45,7 @@ TITLES = {
     "git_status": "git status s",
 }
 IN_MIB = {"peak", "idle", "import_peak", "sync_peak"}
-IN_MS = {"p50", "p99", "put"}
+IN_MS = {"p50", "p99", "put", "by_index", "by_scan"}
 
 
 class Book:

@@ -19,6 +19,7 @@ pub fn run(words: &[String]) -> Result<(), String> {
     for what in [
         ["-p", "cobox", "--bins"],
         ["-p", "cobox-swarm", "--examples"],
+        ["-p", "cobox-space", "--examples"],
     ] {
         execute(command("cargo", &["build", "--release", "--locked"]).args(what))?;
     }

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 
 /// How long running calls may take to end when the program stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -266,11 +266,13 @@ async fn open_house<R: FnMut(Inside<'_>, &Ready)>(
         home: home.path().display().to_string(),
         token: run.mark()?,
         port: run.open.port,
+        news: broadcast::Sender::new(api::NEWS),
         stop: run.stop.clone(),
         next: Mutex::default(),
     });
     on_mounts(&mounts, Mounts::restore).await?;
     let tending = tokio::spawn(mounts.clone().tend());
+    let watching = tokio::spawn(api::watch_state(api.clone()));
     let house = run.house()?;
     house.show(|door| api::router(api.clone(), door));
     if let Some(done) = unlocked {
@@ -288,6 +290,7 @@ async fn open_house<R: FnMut(Inside<'_>, &Ready)>(
     }
     api.jobs.close(GRACE).await;
     tending.abort();
+    watching.abort();
     // Before the shelf: what was written through mounts has yet to be committed.
     let unmounted = on_mounts(&mounts, Mounts::close).await;
     let closed = shelf.close().await;

@@ -2,17 +2,16 @@
 
 mod house;
 mod loopback;
+mod serve;
 mod tls;
 mod unix;
 
 pub use house::House;
 
-use crate::api::{Door, Reach, Remote};
-use axum::Router;
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
+use crate::api::{Door, Reach};
+use axum::serve::Listener;
 use loopback::Loopback;
-use std::future::IntoFuture;
+use serve::answer;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -146,39 +145,5 @@ impl Doors {
             all.push(answer(socket, room(), stop));
         }
         Ok((house, all))
-    }
-}
-
-fn answer<L: Listener>(listener: L, room: Router, stop: &watch::Sender<bool>) -> Server
-where
-    L::Addr: std::fmt::Debug,
-    Remote: for<'a> Connected<IncomingStream<'a, L>>,
-{
-    let mut stopping = stop.subscribe();
-    let server = axum::serve(
-        listener,
-        room.into_make_service_with_connect_info::<Remote>(),
-    );
-    let server = server.with_graceful_shutdown(async move {
-        let _ = stopping.wait_for(|stop| *stop).await;
-    });
-    tokio::spawn(server.into_future())
-}
-
-impl Connected<IncomingStream<'_, Loopback>> for Remote {
-    fn connect_info(stream: IncomingStream<'_, Loopback>) -> Self {
-        Self(Some(*stream.remote_addr()))
-    }
-}
-
-impl Connected<IncomingStream<'_, tls::Tls>> for Remote {
-    fn connect_info(stream: IncomingStream<'_, tls::Tls>) -> Self {
-        Self(Some(*stream.remote_addr()))
-    }
-}
-
-impl Connected<IncomingStream<'_, unix::Socket>> for Remote {
-    fn connect_info(_: IncomingStream<'_, unix::Socket>) -> Self {
-        Self(None)
     }
 }

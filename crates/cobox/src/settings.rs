@@ -46,6 +46,8 @@ pub struct Settings {
     pub port: Option<u16>,
     /// use the local network
     pub lan: Option<bool>,
+    /// UDP port for that
+    pub lan_port: Option<u16>,
     /// where peers may connect
     pub bind: Option<SocketAddr>,
     /// where the API answers for other machines
@@ -93,6 +95,7 @@ impl Settings {
         Self {
             port: over.port.or(self.port),
             lan: over.lan.or(self.lan),
+            lan_port: over.lan_port.or(self.lan_port),
             bind: over.bind.or(self.bind),
             listen: over.listen.or(self.listen),
             tls_cert: over.tls_cert.or(self.tls_cert),
@@ -345,6 +348,7 @@ mod tests {
             ("lan: perhaps\n", 1),
             ("port: 1\nport: 2\n", 2),
             ("port: 70000\n", 1),
+            ("lan-port: -1\n", 1),
             ("lan: true\nlisten: here\n", 2),
             ("port: [\n", 1),
         ] {

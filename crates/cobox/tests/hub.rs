@@ -303,6 +303,15 @@ fn killed_in_the_middle_of_every_command_it_does_each_once() {
         }
     });
     assert_eq!(log.as_array().unwrap().len(), commands.len());
+    // As the device said it, message by message: one answer to each, however often it was killed.
+    let question =
+        r#"{"$filter":{"type":"device/answer","content.kind":0},"$map":"content.command"}"#;
+    let answers = ann.json(&["query", device, question])["result"].clone();
+    let answered: Vec<_> = answers.as_array().unwrap().iter().collect();
+    for one in log.as_array().unwrap() {
+        let times = answered.iter().filter(|id| ***id == one["id"]).count();
+        assert_eq!(times, 1, "{one}");
+    }
     for (one, command) in log.as_array().unwrap().iter().zip(commands) {
         assert_eq!(
             one["command"], command[0],

@@ -2,101 +2,10 @@
 
 mod common;
 
-use common::{Node, PATIENCE};
+use common::Node;
+use common::ear::{Ear, wait_for};
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-
-/// A stream of events, read by hand.
-struct Ear {
-    stream: BufReader<TcpStream>,
-}
-
-impl Ear {
-    fn ask(node: &Node, path: &str, headers: &str) -> (Self, String) {
-        let stream = TcpStream::connect(("127.0.0.1", node.port())).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut ear = Self {
-            stream: BufReader::new(stream),
-        };
-        let request = format!(
-            "GET /api{path} HTTP/1.1\r\nHost: localhost:{}\r\n{}{headers}\r\n",
-            node.port(),
-            node.bearer()
-        );
-        ear.stream.get_mut().write_all(request.as_bytes()).unwrap();
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            assert_ne!(ear.stream.read_line(&mut head).unwrap(), 0, "{head}");
-        }
-        (ear, head)
-    }
-
-    fn sse(node: &Node, path: &str) -> Self {
-        let (ear, head) = Self::ask(node, path, "");
-        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-        ear
-    }
-
-    fn next_sse(&mut self) -> Value {
-        loop {
-            let mut line = String::new();
-            assert_ne!(
-                self.stream.read_line(&mut line).unwrap(),
-                0,
-                "the stream ended"
-            );
-            if let Some(data) = line.strip_prefix("data:") {
-                return serde_json::from_str(data.trim()).unwrap();
-            }
-        }
-    }
-
-    fn socket(node: &Node) -> Self {
-        let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-        let (ear, head) = Self::ask(node, "", upgrade);
-        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
-        // The answer that RFC 6455 gives for this very key.
-        assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
-        ear
-    }
-
-    /// The next frame: what kind, and what is in it.
-    fn frame(&mut self) -> (u8, Vec<u8>) {
-        let mut head = [0; 2];
-        self.stream.read_exact(&mut head).unwrap();
-        let length = match head[1] {
-            126 => {
-                let mut long = [0; 2];
-                self.stream.read_exact(&mut long).unwrap();
-                u16::from_be_bytes(long) as usize
-            }
-            short => short as usize,
-        };
-        let mut payload = vec![0; length];
-        self.stream.read_exact(&mut payload).unwrap();
-        (head[0] & 15, payload)
-    }
-
-    fn next_message(&mut self) -> Value {
-        loop {
-            match self.frame() {
-                (1, text) => return serde_json::from_slice(&text).unwrap(),
-                (9, _) => {} // are you there
-                (kind, text) => panic!("{kind} {}", text.escape_ascii()),
-            }
-        }
-    }
-}
-
-fn wait_for(mut next: impl FnMut() -> Value, kind: &str) -> Value {
-    loop {
-        let event = next();
-        if event["type"] == kind {
-            return event;
-        }
-    }
-}
+use std::io::{Read, Write};
 
 #[test]
 fn both_ways_tell_the_same() {

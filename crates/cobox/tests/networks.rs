@@ -22,6 +22,55 @@ fn person(networks: &Networks, host: &str, name: &str) -> Node {
     node
 }
 
+/// Both are online all the time, on networks that do not reach each other; a stranger's copy of the admin space is in between.
+#[test]
+fn commanded_through_a_third_that_both_can_reach_and_that_understands_nothing() {
+    let networks = match Networks::up() {
+        Ok(networks) => networks,
+        Err(why) => {
+            return eprintln!("left out, because network namespaces are not permitted here: {why}");
+        }
+    };
+    let hub = at(
+        &networks,
+        "hub",
+        &["hub", "--name", "new-hub", "--port", "0"],
+    );
+    let mut ann = person(&networks, "ann", "Ann");
+    let device = set_up(&ann, &hub, "attic");
+    let relay = person(&networks, "router", "Relay");
+    let admin_space = device["address"].as_str().unwrap();
+    relay.json(&[
+        "replicate",
+        admin_space,
+        "--peer",
+        &ann.hint(),
+        "--peer",
+        &hub.hint(),
+    ]);
+    until("the relay has it all", || {
+        let far = ann.json(&["space", "show", "attic"])["progress"].clone();
+        let held = relay.json(&["replicas"])[0]["progress"]["held"].clone();
+        match far["held"] == held && far["held"] == far["known"] {
+            true => Ok(()),
+            false => Err(format!("{far} and {held}")),
+        }
+    });
+    ann.stop();
+    for host in ["hub", "far"] {
+        networks.shut_in(host);
+    }
+    ann.move_to(&networks.host("far"));
+    ann.start();
+    let created = ann.json(&["space", "create", "garden"]);
+    let address = created["address"].as_str().unwrap();
+    let said = ann.json(&["device", "replicate", "attic", address, "--no-wait"]);
+    wait_for_answer(&ann, "attic", &said);
+    assert_eq!(hub.json(&["replicas"])[0]["address"], address);
+    let mine = ann.json(&["device", "list"])["mine"][0].clone();
+    assert_eq!(mine["online"], false, "{mine}");
+}
+
 #[test]
 fn claimed_at_home_and_commanded_from_another_network() {
     let networks = match Networks::up() {

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::lan::{Lan, set_up};
 use common::{Node, until};
 use serde_json::{Value, json};
 
@@ -147,4 +148,79 @@ fn the_page_can_be_used_as_it_was() {
     assert_eq!(a.get("/spaces"), json!([]));
     a.call("DELETE", "/auth", Value::Null);
     assert_eq!(alice.whole_call("GET", "/auth", &a.cookie, b"").0, 401);
+}
+
+/// What the page calls seeders: devices whose admins we are.
+#[test]
+fn its_page_about_seeders_can_be_used_as_it_was() {
+    let lan = Lan::new();
+    let hub = lan.hub(&[]);
+    let (alice, bob) = (lan.person("Alice"), lan.person("Bob"));
+    set_up(&alice, &hub, "attic");
+    let (a, b) = (Page::unlocked(&alice), Page::unlocked(&bob));
+    let seeder = a.get("/admin/seeders")[0].clone();
+    assert_eq!(seeder["name"], "attic");
+    let at = |path: &str| {
+        format!(
+            "/admin/seeders/{}{path}",
+            seeder["address"].as_str().unwrap()
+        )
+    };
+    a.call("POST", &at("/connections"), seeder.clone());
+
+    let space = a.call("POST", "/spaces", json!({ "name": "our box" }));
+    let folder = json!({ "address": space["address"], "name": "our box" });
+    a.call("POST", &at("/commands/replicate"), folder.clone());
+    let seeds = a.get(&at("/commands/replicates"));
+    let seed = &seeds[0];
+    assert!(seed["timestamp"].is_u64(), "{seeds}");
+    assert_eq!(seed["value"]["type"], "command/replicate");
+    assert_eq!(seed["value"]["author"], alice.public_key());
+    assert_eq!(seed["value"]["content"], folder);
+    until("it is replicated", || {
+        match hub.json(&["replicas"])[0]["address"] == space["address"] {
+            true => Ok(()),
+            false => Err("not yet".into()),
+        }
+    });
+    a.call("POST", &at("/commands/unreplicate"), folder);
+    let seeds = a.get(&at("/commands/replicates"));
+    let newest = seeds
+        .as_array()
+        .unwrap()
+        .iter()
+        .max_by_key(|one| one["timestamp"].as_u64());
+    assert_eq!(newest.unwrap()["value"]["type"], "command/unreplicate");
+
+    let invited = json!({ "address": seeder["address"], "publicKey": bob.public_key() });
+    let invite = a.call("POST", &at("/invites"), invited);
+    let code = invite["content"]["code"].as_str().unwrap();
+    let joined = b.get(&format!("/admin/seeders/invites/accept?code={code}"));
+    assert_eq!(joined["address"], seeder["address"]);
+    until("they know each other", || {
+        let peers = a.get(&at("/peers"));
+        let names = |one: &Value| one["data"]["content"]["name"].clone();
+        let names: Vec<_> = peers.as_array().unwrap().iter().map(names).collect();
+        match ["Alice", "Bob"]
+            .iter()
+            .all(|name| names.contains(&json!(name)))
+        {
+            true => Ok(()),
+            false => Err(peers.to_string()),
+        }
+    });
+
+    // The page of a folder's settings.
+    let wanted = json!({ "threshold": 2, "tolerance": 86_400_000 });
+    let path = format!("/spaces/{}", space["address"].as_str().unwrap());
+    let set = a.call("PATCH", &path, wanted);
+    assert_eq!(
+        (&set["threshold"], &set["tolerance"]),
+        (&json!(2), &json!(86_400_000))
+    );
+    let spaces = a.get("/spaces");
+    assert_eq!(
+        (&spaces[0]["threshold"], &spaces[0]["name"]),
+        (&json!(2), &json!("our box"))
+    );
 }

@@ -347,3 +347,51 @@ fn health_turns_from_red_to_green_to_amber_and_back_for_both() {
     );
     assert_eq!(status, 422, "a word that it does not know");
 }
+
+/// Feeds of before live on with others, and are not begun a second time.
+#[test]
+fn who_deletes_a_space_and_joins_it_again_is_heard_as_ever() {
+    let [alice, bob] = people(["Alice", "Bob"]);
+    bob.bytes(&["put", "garden:before.txt"], b"before");
+    bob.json(&["message", SPACE, "hello"]);
+    let has = |node: &Node, path: &'static str, text: &'static [u8]| {
+        until(path, || {
+            let read = node.run(&["cat", &format!("{SPACE}:{path}")]);
+            match read.stdout == text {
+                true => Ok(()),
+                false => Err(String::from_utf8_lossy(&read.stderr).into_owned()),
+            }
+        });
+    };
+    has(&alice, "before.txt", b"before");
+    bob.json(&["space", "delete", SPACE, "--yes"]);
+    until("Alice knows that he left", || match member(&alice, "Bob") {
+        bob if bob["standing"] == "left" => Ok(()),
+        bob => Err(bob.to_string()),
+    });
+    let code = alice.json(&["invite", SPACE, &bob.public_key()]);
+    bob.json(&[
+        "join",
+        code["code"].as_str().unwrap(),
+        "--peer",
+        &alice.hint(),
+    ]);
+    bob.bytes(&["put", "garden:after.txt"], b"after");
+    bob.json(&["message", SPACE, "here I am again"]);
+    for node in [&alice, &bob] {
+        has(node, "before.txt", b"before");
+        has(node, "after.txt", b"after");
+        let said = wait_for_messages(node, 2);
+        assert_eq!(said[1], ("Bob".into(), "here I am again".into()));
+        assert_eq!(node.space(SPACE)["refusals"], json!([]));
+    }
+    let is_one =
+        |bob: &Value| bob["standing"] == "joined" && bob["devices"].as_array().unwrap().len() == 1;
+    until("Alice sees one device of his", || {
+        match member(&alice, "Bob") {
+            bob if is_one(&bob) => Ok(()),
+            bob => Err(bob.to_string()),
+        }
+    });
+    alice.converge(&bob, SPACE);
+}

@@ -1,11 +1,13 @@
-//! Queries over many messages: through an index, and the same by reading everything.
+//! Queries over many messages: through an index, the same by reading everything, and live.
 //!
-//!     cargo run --release -p cobox-space --example query [MESSAGES]
+//!     cargo run --release -p cobox-space --example query [MESSAGES] [--json]
 //!
 //! Writes so many messages (100 000) into the log of a new space in a temporary folder, of ten types and one that is rare, and
-//! prints for some queries how many messages were read and how long it took, best of three. The answers are compared.
+//! prints for some queries how many messages were read and how long it took, best of three. The answers are compared. Then a
+//! live query follows while more are written one by one: how soon each is told, and that each is told once.
 
 use cobox_keys::cbor::Record;
+use cobox_space::log::Live;
 use cobox_space::shelf::{Shelf, ShelfOptions, TransportFactory};
 use cobox_space::space::Space;
 use cobox_swarm::transport::Transport;
@@ -19,11 +21,25 @@ use std::time::{Duration, Instant};
 const TOGETHER: u64 = 1000;
 /// One in so many is of the rare type.
 const RARE: u64 = 1000;
+/// Messages written under a live query.
+const LIVE: u64 = 300;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
+/// One line of the result.
+struct Row {
+    what: &'static str,
+    /// messages read, and how long it took
+    index: (u64, Duration),
+    /// the same by reading everything; of a live query: the slowest
+    scan: (u64, Duration),
+}
+
 fn main() -> Result<()> {
-    let count = std::env::args().nth(1).map_or(Ok(100_000), |n| n.parse())?;
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    let as_json = words.iter().any(|word| word == "--json");
+    let count = words.iter().find(|word| *word != "--json");
+    let count = count.map_or(Ok(100_000), |n| n.parse())?;
     let dir = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = { runtime }.enable_all().build()?;
@@ -36,15 +52,21 @@ fn main() -> Result<()> {
     let shelf = runtime.block_on(Shelf::open_with(dir.path(), options, transport))?;
     shelf.set_name("Alice")?;
     let space = shelf.create("Garden")?;
+    let begun = Instant::now();
     write(&space, count)?;
-    compare_all(&space, count)?;
+    let wrote = begun.elapsed();
+    let mut rows = compare_all(&space, count)?;
+    rows.extend(runtime.block_on(follow(&space))?);
+    match as_json {
+        true => print_json(count, wrote, &rows),
+        false => print_table(count, wrote, &rows),
+    }
     drop(space);
     runtime.block_on(shelf.close())?;
     Ok(())
 }
 
 fn write(space: &Space, count: u64) -> Result<()> {
-    let begun = Instant::now();
     let content = |n: u64| {
         Record::new(1)
             .uint(1, n)
@@ -62,14 +84,10 @@ fn write(space: &Space, count: u64) -> Result<()> {
         let kind = format!("x/{}", first / TOGETHER % 10);
         space.log().append_all(&kind, &contents(common))?;
     }
-    println!(
-        "wrote and indexed {count} messages in {:.1?}\n",
-        begun.elapsed()
-    );
     Ok(())
 }
 
-fn compare_all(space: &Space, count: u64) -> Result<()> {
+fn compare_all(space: &Space, count: u64) -> Result<Vec<Row>> {
     let times = space.query(&Query::from_value(
         &json!({ "$sort": "-timestamp", "$limit": count / 100, "$map": "timestamp" }),
     )?)?;
@@ -77,35 +95,35 @@ fn compare_all(space: &Space, count: u64) -> Result<()> {
         cobox_view::query::Outcome::Rows(rows) => rows.last().cloned().unwrap_or(json!(0)),
         cobox_view::query::Outcome::Value(value) => value,
     };
-    println!(
-        "{:<44} {:>9} {:>11} {:>9} {:>11} {:>8}",
-        "query", "read", "by index", "read", "by scan", "ratio"
-    );
-    compare(
-        space,
-        "count one rare type",
-        json!({ "type": "x/rare" }),
-        json!({ "$count": true }),
-    )?;
-    compare(
-        space,
-        "count one type of ten",
-        json!({ "type": "x/3" }),
-        json!({ "$count": true }),
-    )?;
-    compare(
-        space,
-        "sum over the last 1 % by time",
-        json!({ "timestamp": { "$gte": last_percent } }),
-        json!({ "$sum": "content.1" }),
-    )?;
-    compare(
-        space,
-        "one type, last 1 % by time",
-        json!({ "type": "x/rare", "timestamp": { "$gte": last_percent } }),
-        json!({ "$sum": "content.1" }),
-    )?;
-    newest(space)
+    let sum = json!({ "$sum": "content.1" });
+    let since = json!({ "$gte": last_percent });
+    Ok(vec![
+        compare(
+            space,
+            "count one rare type",
+            json!({ "type": "x/rare" }),
+            json!({ "$count": true }),
+        )?,
+        compare(
+            space,
+            "count one type of ten",
+            json!({ "type": "x/3" }),
+            json!({ "$count": true }),
+        )?,
+        compare(
+            space,
+            "sum over the last 1 % by time",
+            json!({ "timestamp": since.clone() }),
+            sum.clone(),
+        )?,
+        compare(
+            space,
+            "one type, last 1 % by time",
+            json!({ "type": "x/rare", "timestamp": since }),
+            sum,
+        )?,
+        newest(space)?,
+    ])
 }
 
 /// The same filter where the planner does not look for indexes.
@@ -113,13 +131,12 @@ fn hidden(filter: &Value) -> Value {
     json!({ "$or": [filter] })
 }
 
-fn compare(space: &Space, what: &str, filter: Value, reduce: Value) -> Result<()> {
+fn compare(space: &Space, what: &'static str, filter: Value, reduce: Value) -> Result<Row> {
     let ask = |filter: Value| best(space, json!({ "$filter": filter, "$reduce": reduce }));
-    print_row(what, ask(filter.clone())?, ask(hidden(&filter))?);
-    Ok(())
+    Ok(row(what, ask(filter.clone())?, ask(hidden(&filter))?))
 }
 
-fn newest(space: &Space) -> Result<()> {
+fn newest(space: &Space) -> Result<Row> {
     let ask = |sort: Value| {
         best(
             space,
@@ -132,8 +149,45 @@ fn newest(space: &Space) -> Result<()> {
         space,
         json!({ "$filter": hidden(&json!({ "type": "x/3" })), "$sort": ["-timestamp", "-seq"], "$limit": 20, "$map": "seq" }),
     )?;
-    print_row("newest 20 of one type", by_index, scan);
-    Ok(())
+    Ok(row("newest 20 of one type", by_index, scan))
+}
+
+/// A live query tells what is there and goes on; then each new message once, in its order.
+async fn follow(space: &Arc<Space>) -> Result<Vec<Row>> {
+    let query = Query::from_value(&json!({ "type": "x/rare" }))?;
+    let begun = Instant::now();
+    let mut live = space.query_live(&query)?;
+    let mut known = 0;
+    while let Live::Row(_) = live.next().await.ok_or("closed")?? {
+        known += 1;
+    }
+    let begin = (known, begun.elapsed());
+    let mut told = Vec::new();
+    for number in 0..LIVE {
+        let (space, begun) = (Arc::clone(space), Instant::now());
+        let content = Record::new(1).uint(1, number).finish();
+        let written = tokio::task::spawn_blocking(move || space.log().append("x/rare", &content));
+        let Live::Row(row) = live.next().await.ok_or("closed")?? else {
+            return Err("told twice that all is told".into());
+        };
+        told.push(begun.elapsed());
+        assert_eq!(row["content"]["1"], number, "each once, in order");
+        written.await??;
+    }
+    told.sort();
+    let (middle, slowest) = (told[told.len() / 2], told[told.len() - 1]);
+    Ok(vec![
+        Row {
+            what: "live: all that is there",
+            index: begin,
+            scan: begin,
+        },
+        Row {
+            what: "live: a new one (median, slowest)",
+            index: (1, middle),
+            scan: (1, slowest),
+        },
+    ])
 }
 
 fn best(space: &Space, query: Value) -> Result<(Answer, Duration)> {
@@ -150,15 +204,50 @@ fn best(space: &Space, query: Value) -> Result<(Answer, Duration)> {
     best.ok_or_else(|| "asked not once".into())
 }
 
-fn print_row(what: &str, (index, fast): (Answer, Duration), (scan, slow): (Answer, Duration)) {
+fn row(
+    what: &'static str,
+    (index, fast): (Answer, Duration),
+    (scan, slow): (Answer, Duration),
+) -> Row {
     assert_eq!(index.outcome, scan.outcome, "{what}: the answers differ");
-    let ratio = slow.as_secs_f64() / fast.as_secs_f64().max(1e-9);
+    Row {
+        what,
+        index: (index.touched, fast),
+        scan: (scan.touched, slow),
+    }
+}
+
+fn print_table(count: u64, wrote: Duration, rows: &[Row]) {
+    println!("wrote and indexed {count} messages in {wrote:.1?}\n");
     println!(
-        "{what:<44} {:>9} {:>11} {:>9} {:>11} {:>7.0}x",
-        index.touched,
-        format!("{fast:.2?}"),
-        scan.touched,
-        format!("{slow:.2?}"),
-        ratio
+        "{:<44} {:>9} {:>11} {:>9} {:>11} {:>8}",
+        "query", "read", "by index", "read", "by scan", "ratio"
+    );
+    for Row { what, index, scan } in rows {
+        let ratio = scan.1.as_secs_f64() / index.1.as_secs_f64().max(1e-9);
+        println!(
+            "{what:<44} {:>9} {:>11} {:>9} {:>11} {:>7.0}x",
+            index.0,
+            format!("{:.2?}", index.1),
+            scan.0,
+            format!("{:.2?}", scan.1),
+            ratio
+        );
+    }
+}
+
+/// For the benchmarks: seconds.
+fn print_json(count: u64, wrote: Duration, rows: &[Row]) {
+    let rows = rows.iter().map(|Row { what, index, scan }| {
+        json!({
+            "what": what,
+            "read": index.0, "by_index": index.1.as_secs_f64(),
+            "scanned": scan.0, "by_scan": scan.1.as_secs_f64(),
+        })
+    });
+    let rows: Vec<_> = rows.collect();
+    println!(
+        "{}",
+        json!({ "messages": count, "wrote": wrote.as_secs_f64(), "rows": rows })
     );
 }

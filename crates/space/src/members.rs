@@ -17,6 +17,9 @@ pub struct Member {
     pub name: String,
     /// where they write; none for who was invited only
     pub devices: Vec<MemberDevice>,
+    /// writers of theirs that write no more: a device has one at a time in a space, and another one after it
+    /// left and came back, or began anew. What they wrote is this person's as ever
+    pub earlier: Vec<WriterTag>,
     /// it is us
     pub me: bool,
     /// connected now with one of the devices
@@ -66,6 +69,15 @@ pub(crate) struct Invited {
     pub reads_only: bool,
 }
 
+/// A device goes on under another key, as it told itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Renewed {
+    /// Unix ms.
+    pub since: u64,
+    /// The writer that told so.
+    pub by: WriterTag,
+}
+
 /// What is known about the people of a space.
 #[derive(Default)]
 pub(crate) struct Known {
@@ -79,6 +91,8 @@ pub(crate) struct Known {
     pub told: BTreeMap<WriterTag, u64>,
     /// Writers whose last word was that they leave, Unix ms.
     pub left: BTreeMap<WriterTag, u64>,
+    /// By person and device key: it goes on under another one.
+    pub renewed: BTreeMap<(PublicKey, PublicKey), Renewed>,
     /// Devices connected now, ours among them.
     pub online: BTreeSet<PublicKey>,
     /// When a device was last connected, Unix ms.
@@ -107,7 +121,8 @@ pub(crate) fn members(me: &PublicKey, known: &Known) -> Vec<Member> {
 }
 
 fn member(me: &PublicKey, person: PublicKey, writers: &[&WriterInfo], known: &Known) -> Member {
-    let devices: Vec<_> = writers.iter().map(|writer| device(writer, known)).collect();
+    let all: Vec<_> = writers.iter().map(|writer| device(writer, known)).collect();
+    let (devices, earlier) = only_current(person, all, known);
     let invite = known.invites.get(&person);
     Member {
         public_key: person,
@@ -119,7 +134,63 @@ fn member(me: &PublicKey, person: PublicKey, writers: &[&WriterInfo], known: &Kn
         reads_only: devices.is_empty() && invite.is_some_and(|invite| invite.reads_only),
         standing: standing(&devices),
         devices,
+        earlier,
     }
+}
+
+/// Each device once, with the writer that it writes with now; and the writers of before. A device that is said to go
+/// on under another key is one of before, unless it has said more since: then a copy of it is at work somewhere.
+fn only_current(
+    person: PublicKey,
+    all: Vec<MemberDevice>,
+    known: &Known,
+) -> (Vec<MemberDevice>, Vec<WriterTag>) {
+    let keys: BTreeMap<WriterTag, PublicKey> =
+        all.iter().map(|one| (one.writer, one.device)).collect();
+    let told = |writer: &WriterTag| known.told.get(writer).copied();
+    let (mut current, mut earlier) = newest_writers(all, &told);
+    for ((_, old), renewed) in known.renewed.iter().filter(|((by, _), _)| *by == person) {
+        let key = keys.get(&renewed.by).filter(|key| *key != old);
+        let Some((key, before)) = key.and_then(|key| Some((key, current.get(old)?))) else {
+            continue;
+        };
+        // Somebody who says of all their devices that they were before still has one.
+        if told(&before.writer) > Some(renewed.since) || current.len() == 1 {
+            continue;
+        }
+        let before = current.remove(old);
+        earlier.extend(before.iter().map(|before| before.writer));
+        if let (Some(now), Some(before)) = (current.get_mut(key), before) {
+            // In the run in which it begins anew it is still connected under its old key.
+            now.online |= before.online;
+            now.last_seen = now.last_seen.max(before.last_seen);
+        }
+    }
+    (current.into_values().collect(), earlier)
+}
+
+/// By device key, the writer that has not left, or was heard of last; and the others.
+fn newest_writers(
+    all: Vec<MemberDevice>,
+    told: &dyn Fn(&WriterTag) -> Option<u64>,
+) -> (BTreeMap<PublicKey, MemberDevice>, Vec<WriterTag>) {
+    let mut newest: BTreeMap<PublicKey, MemberDevice> = BTreeMap::new();
+    let mut earlier = Vec::new();
+    let order = |one: &MemberDevice| (one.left.is_none(), told(&one.writer), one.writer);
+    for one in all {
+        let Some(other) = newest.remove(&one.device) else {
+            newest.insert(one.device, one);
+            continue;
+        };
+        let (before, mut now) = match order(&one) > order(&other) {
+            true => (other, one),
+            false => (one, other),
+        };
+        now.last_seen = now.last_seen.max(before.last_seen);
+        earlier.push(before.writer);
+        newest.insert(now.device, now);
+    }
+    (newest, earlier)
 }
 
 fn name(person: PublicKey, writers: &[&WriterInfo], known: &Known) -> String {
@@ -226,6 +297,71 @@ mod tests {
         assert_eq!(standings(&known), [joined, Standing::Left(3), invited]);
         known.left.insert(tag(30), 5);
         assert_eq!(standings(&known)[0], Standing::Left(7));
+    }
+
+    /// A writer of a device that has another one already.
+    fn again(person: u8, device: u8, tag: u8) -> WriterInfo {
+        let mut writer = writer(person, device);
+        writer.tag = WriterTag([tag; 8]);
+        writer
+    }
+
+    #[test]
+    fn who_left_and_came_back_is_one_device_that_has_not_left() {
+        let mut known = known();
+        known.writers.push(again(2, 20, 21));
+        known.left = [(tag(20), 3)].into();
+        // Before anything is heard of the new writer, and after.
+        for told in [None, Some(50)] {
+            known.told.extend(told.map(|at| (tag(21), at)));
+            let members = members(&ANN, &known);
+            let bob = &members[1];
+            assert_eq!((bob.devices.len(), bob.standing), (1, Standing::Joined));
+            assert_eq!(
+                (bob.devices[0].writer, &bob.earlier[..]),
+                (tag(21), &[tag(20)][..])
+            );
+            assert_eq!(bob.last_seen, told.or(Some(9)));
+        }
+        // And who leaves again has left.
+        known.left.insert(tag(21), 60);
+        let bob = &members(&ANN, &known)[1];
+        assert_eq!((bob.standing, bob.devices.len()), (Standing::Left(60), 1));
+    }
+
+    #[test]
+    fn a_device_that_goes_on_under_another_key_is_listed_once_unless_it_says_more() {
+        let (mut twice, mut known) = (known(), known());
+        let (old, new) = (PublicKey([10; 32]), PublicKey([30; 32]));
+        let renewed = |by| Renewed { since: 8, by };
+        known.renewed = [((ANN, old), renewed(tag(30)))].into();
+        let devices = |known: &Known| -> Vec<_> {
+            let ann = members(&ANN, known).remove(0);
+            let shown = |device: MemberDevice| (device.device, device.online);
+            ann.devices.into_iter().map(shown).collect()
+        };
+        assert_eq!(devices(&known), [(new, false)]);
+        let ann = members(&ANN, &known).remove(0);
+        assert_eq!((ann.earlier, ann.last_seen), (vec![tag(10)], Some(7)));
+        known.online.insert(old);
+        assert_eq!(devices(&known), [(new, true)], "under its old key");
+        // What it became may have begun anew too.
+        twice.writers.push(writer(1, 40));
+        twice.renewed = [
+            ((ANN, old), renewed(tag(30))),
+            ((ANN, new), renewed(tag(40))),
+        ]
+        .into();
+        assert_eq!(devices(&twice), [(PublicKey([40; 32]), false)]);
+        // A copy that goes on writing is a device.
+        known.told.insert(tag(10), 9);
+        assert_eq!(devices(&known), [(old, true), (new, false)]);
+        // Nobody speaks for the devices of others, nor for one that is not here.
+        known.told.insert(tag(10), 7);
+        for (person, by) in [(BOB, tag(30)), (ANN, tag(99)), (ANN, tag(10))] {
+            known.renewed = [((person, old), renewed(by))].into();
+            assert_eq!(devices(&known), [(old, true), (new, false)]);
+        }
     }
 
     #[test]

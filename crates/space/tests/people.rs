@@ -33,6 +33,15 @@ fn together<const N: usize>(world: &World, names: [&str; N]) -> [Home; N] {
             .iter()
             .all(|(_, space)| space.members().unwrap().len() == N)
     });
+    // Who goes away now has said nothing that is still on its way.
+    eventually("and have all of each other", || {
+        let all = |(_, here): &Home| {
+            homes
+                .iter()
+                .all(|(_, there)| holds_all(here.set(), there.set()))
+        };
+        homes.iter().all(all)
+    });
     homes
 }
 

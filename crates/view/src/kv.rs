@@ -41,19 +41,40 @@ pub enum ViewError {
     TimedOut,
 }
 
+/// In which order keys are walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// lowest key first
+    Up,
+    /// highest key first
+    Down,
+}
+
 /// Reading rows.
 pub trait ReadRows {
     /// Value of a key.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError>;
 
-    /// Up to `limit` rows in key order. Bounds that cross each other hold nothing.
+    /// Up to `limit` rows between the bounds, one way or the other. Bounds that cross each other hold nothing.
+    fn walk(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        way: Way,
+        limit: usize,
+    ) -> Result<Vec<Row>, ViewError>;
+
+    /// Up to `limit` rows in key order.
     fn range(
         &self,
         table: Table,
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
         limit: usize,
-    ) -> Result<Vec<Row>, ViewError>;
+    ) -> Result<Vec<Row>, ViewError> {
+        self.walk(table, from, to, Way::Up, limit)
+    }
 
     /// The last `limit` rows between the bounds, last key first.
     fn range_back(
@@ -62,7 +83,9 @@ pub trait ReadRows {
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
         limit: usize,
-    ) -> Result<Vec<Row>, ViewError>;
+    ) -> Result<Vec<Row>, ViewError> {
+        self.walk(table, from, to, Way::Down, limit)
+    }
 
     /// All rows whose key begins with `prefix` (bounded by `limit`).
     fn prefix(&self, table: Table, prefix: &[u8], limit: usize) -> Result<Vec<Row>, ViewError> {

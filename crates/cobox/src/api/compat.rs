@@ -1,6 +1,6 @@
 //! The calls of the original's page (version 1.1.0-alpha.1) that have another shape here: the same verbs, its answers.
 //!
-//! What its page asks for, and who answers; `compat` is this file.
+//! What its page asks for, and who answers; `compat` is this file, `compat::admin` what is about devices.
 //!
 //! | call | answered by |
 //! | --- | --- |
@@ -9,7 +9,7 @@
 //! | GET /identities/current | `spaces` |
 //! | PATCH /identities/:publicKey, PUT /session/:id, GET and PATCH /profile | compat |
 //! | GET /peers | compat; people stand beside their devices, as the page looks for both |
-//! | GET, POST /spaces; DELETE /spaces/:address | `spaces` |
+//! | GET, POST /spaces; PATCH, DELETE /spaces/:address | `spaces` |
 //! | GET /spaces/:address/peers, last-sync, drive/stat | compat |
 //! | GET /spaces/:address/drive | `files`: a listing; no window is opened by a call that only asks |
 //! | GET /spaces/mounts; POST, DELETE /spaces/:address/mounts | compat |
@@ -17,7 +17,12 @@
 //! | POST /spaces/:address/invites | `spaces`; the code stands at `content.code` too |
 //! | GET /spaces/invites/accept | compat |
 //! | the web socket at /api | `socket` |
-//! | PATCH /spaces/:address; DELETE connections; all of /admin; /export, /import | not here |
+//! | GET /admin/seeders; GET /admin/seeders/invites/accept | compat::admin |
+//! | GET peers, POST connections, invites, commands/replicate and commands/unreplicate, GET commands/replicates of a seeder | compat::admin |
+//! | DELETE connections of a space or a seeder | not answered: whoever is a member stays connected; its page has no button for it |
+//! | GET /export, POST /import | not answered: the call gives no password that could seal what it takes away |
+
+mod admin;
 
 use crate::api::types::*;
 use crate::api::{
@@ -26,6 +31,7 @@ use crate::api::{
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
+use cobox_keys::identity::PublicKey;
 use cobox_space::members::Member;
 use cobox_space::shelf::SpaceError;
 use serde::{Deserialize, Serialize};
@@ -100,6 +106,7 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(mount, unmount))
         .routes(routes!(connect))
         .routes(routes!(accept))
+        .merge(admin::routes())
 }
 
 /// Give ourselves a name, by public key
@@ -203,20 +210,17 @@ async fn members(
     State(api): State<Arc<Api>>,
     Segment(space): Segment,
 ) -> Result<Map<AboutJson>, ApiError> {
-    let about = |member: Member| {
-        let author = member.public_key.to_string();
-        let content = NameJson { name: member.name };
-        (
-            author.clone(),
-            AboutJson {
-                kind: "peer/about".into(),
-                author,
-                content,
-            },
-        )
-    };
     let members = blocking(move || api.shelf.space(&space)?.members()).await?;
-    Ok(Json(members.into_iter().map(about).collect()))
+    let by_key = |member: Member| (member.public_key.to_string(), about(member));
+    Ok(Json(members.into_iter().map(by_key).collect()))
+}
+
+fn about(member: Member) -> AboutJson {
+    AboutJson {
+        kind: "peer/about".into(),
+        author: member.public_key.to_string(),
+        content: NameJson { name: member.name },
+    }
 }
 
 /// When the copies of a space were last in sync with us
@@ -348,14 +352,9 @@ async fn accept(
 /// The page looks for people, events tell of devices: the event about the person whose device came or went.
 pub fn of_person(api: &Api, event: &EventJson) -> Option<EventJson> {
     let peer = event.peer.as_ref()?;
-    let members = api.shelf.space(&event.address).ok()?.members().ok()?;
-    let has_it = |member: &Member| {
-        member
-            .devices
-            .iter()
-            .any(|known| known.device.to_string() == peer.peer_id)
-    };
-    let person = members.into_iter().find(has_it)?;
+    let device: PublicKey = peer.peer_id.parse().ok()?;
+    let space = api.shelf.space(&event.address).ok()?;
+    let person = space.person_of(&device).ok()??;
     let peer = PresenceJson {
         peer_id: person.public_key.to_string(),
         online: person.online,

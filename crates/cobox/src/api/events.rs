@@ -1,10 +1,15 @@
 //! Live events: one JSON object each, as server-sent events; `socket` sends the same over a web socket.
 //!
+//! What happens is told as it happens; states made of many things are told by `state` where they look different.
 //! Bounded: what a slow reader has not taken when the sources run over is lost to it, and it is told how much.
 
 mod shape;
+mod state;
 
-use crate::api::types::{EventJson, JobJson};
+pub use state::run as watch_state;
+
+use crate::api::jobs::JobEvent;
+use crate::api::types::EventJson;
 use crate::api::{Api, ApiError, Segment, blocking};
 use crate::mounts::MountEvent;
 use axum::extract::State;
@@ -64,11 +69,15 @@ fn stream(follow: Follow) -> Events {
     Sse::new(boxed).keep_alive(KeepAlive::default())
 }
 
+/// Events of `state` kept for a slow listener.
+pub const NEWS: usize = 4096;
+
 /// All events from now on, of everything or of one space.
 pub struct Follow {
     shelf: Receiver<ShelfEvent>,
     mounts: Receiver<MountEvent>,
-    jobs: Receiver<JobJson>,
+    jobs: Receiver<JobEvent>,
+    news: Receiver<EventJson>,
     stop: watch::Receiver<bool>,
     only: Option<String>,
     port: u16,
@@ -81,6 +90,7 @@ impl Follow {
             shelf: api.shelf.subscribe(),
             mounts: api.mounts.subscribe(),
             jobs: api.jobs.subscribe(),
+            news: api.news.subscribe(),
             stop: api.stop.subscribe(),
             only: only.map(|address| address.to_string()),
             port: api.port,
@@ -94,6 +104,7 @@ impl Follow {
                 event = self.shelf.recv() => event.map(|event| shape::of_shelf(&event)),
                 event = self.mounts.recv() => event.map(|event| Some(shape::of_mount(self.port, &event))),
                 event = self.jobs.recv() => event.map(|job| Some(shape::of_job(&job))),
+                event = self.news.recv() => event.map(Some),
                 _ = self.stop.wait_for(|stop| *stop) => return None,
             };
             match event {
@@ -118,21 +129,20 @@ mod tests {
     struct Sources {
         shelf: broadcast::Sender<ShelfEvent>,
         _mounts: broadcast::Sender<MountEvent>,
-        _jobs: broadcast::Sender<JobJson>,
+        _jobs: broadcast::Sender<JobEvent>,
+        _news: broadcast::Sender<EventJson>,
         stop: watch::Sender<bool>,
     }
 
     fn follow(only: Option<Address>) -> (Sources, Follow) {
-        let (shelf, mounts, jobs) = (
-            broadcast::channel(4),
-            broadcast::channel(4),
-            broadcast::channel(4),
-        );
+        let (shelf, mounts) = (broadcast::channel(4), broadcast::channel(4));
+        let (jobs, news) = (broadcast::channel(4), broadcast::channel(4));
         let (stop, stopping) = watch::channel(false);
         let follow = Follow {
             shelf: shelf.1,
             mounts: mounts.1,
             jobs: jobs.1,
+            news: news.1,
             stop: stopping,
             only: only.map(|address| address.to_string()),
             port: 1,
@@ -142,6 +152,7 @@ mod tests {
                 shelf: shelf.0,
                 _mounts: mounts.0,
                 _jobs: jobs.0,
+                _news: news.0,
                 stop,
             },
             follow,

@@ -4,6 +4,8 @@ use crate::api::{Api, ApiError, Body, Segment, blocking, time};
 use axum::Json;
 use axum::extract::State;
 use cobox_space::health::{Colour, Health, Judged, Policy, State as CopyState, words};
+use cobox_space::shelf::SpaceError;
+use cobox_space::space::Space;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -130,15 +132,25 @@ async fn wish(
 ) -> Result<Json<HealthJson>, ApiError> {
     let health = blocking(move || {
         let space = api.shelf.space(&space)?;
-        let now = space.policy()?;
-        let policy = Policy {
-            threshold: wanted.threshold.unwrap_or(now.threshold),
-            tolerance_ms: wanted.tolerance.unwrap_or(now.tolerance_ms),
-        };
-        if policy != now {
-            space.set_policy(policy)?;
-        }
+        wish_for(&space, wanted.threshold, wanted.tolerance)?;
         space.health()
     });
     Ok(Json(shape(&health.await?)))
+}
+
+/// Changes what is given; what is wanted then.
+pub fn wish_for(
+    space: &Space,
+    threshold: Option<u32>,
+    tolerance: Option<u64>,
+) -> Result<Policy, SpaceError> {
+    let now = space.policy()?;
+    let policy = Policy {
+        threshold: threshold.unwrap_or(now.threshold),
+        tolerance_ms: tolerance.unwrap_or(now.tolerance_ms),
+    };
+    if policy != now {
+        space.set_policy(policy)?;
+    }
+    Ok(policy)
 }

@@ -41,6 +41,9 @@ pub struct MemberJson {
     pub invited_by: Option<String>,
     /// where they write
     pub devices: Vec<MemberDeviceJson>,
+    /// writers they had before, as in the ids of versions and messages: of a device that left and came back, or began anew
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<String>,
 }
 
 /// A device of a member.
@@ -81,6 +84,7 @@ pub fn shape(member: &Member) -> MemberJson {
         left_at: left.map(time::format_ms),
         invited_by: member.invited_by.map(|by| by.to_string()),
         devices: member.devices.iter().map(device).collect(),
+        earlier: member.earlier.iter().map(ToString::to_string).collect(),
     }
 }
 

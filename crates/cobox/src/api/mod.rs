@@ -39,6 +39,7 @@ mod web;
 pub use access::Access;
 pub use door::{Door, Reach, Remote};
 pub use error::ApiError;
+pub use events::{NEWS, watch_state};
 pub use jobs::Jobs;
 pub use locked::{LockedApi, Unlocking, locked_router};
 
@@ -57,7 +58,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
+use types::EventJson;
 use utoipa_axum::router::OpenApiRouter;
 
 /// Largest JSON body.
@@ -83,6 +85,8 @@ pub struct Api {
     pub token: String,
     /// our port on loopback, shown in the addresses of WebDAV shares
     pub port: u16,
+    /// what looks different now, for those who follow
+    pub news: broadcast::Sender<EventJson>,
     /// becomes true when the program is to stop
     pub stop: watch::Sender<bool>,
     /// and what then

@@ -16,6 +16,7 @@ use cobox_swarm::swarm::{PeerStatus, Receipt, SyncProgress};
 /// A space in a list.
 pub fn space(api: &Api, space: &Space) -> Result<SpaceJson, SpaceError> {
     let (files, folders, size) = space.drive().totals()?;
+    let policy = space.policy()?;
     Ok(SpaceJson {
         address: space.address().to_string(),
         name: space.name(),
@@ -33,6 +34,8 @@ pub fn space(api: &Api, space: &Space) -> Result<SpaceJson, SpaceError> {
             .mounts
             .get(&space.address())
             .map(|shown| mount(api.port, &shown)),
+        threshold: policy.threshold,
+        tolerance: policy.tolerance_ms,
     })
 }
 
@@ -71,7 +74,8 @@ pub fn mount(port: u16, shown: &Shown) -> MountJson {
     }
 }
 
-fn receipt(receipt: &Receipt) -> ReceiptJson {
+/// A proven copy.
+pub fn receipt(receipt: &Receipt) -> ReceiptJson {
     ReceiptJson {
         peer_id: receipt.device.to_string(),
         replicator: receipt.replicator,

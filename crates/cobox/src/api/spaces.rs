@@ -1,7 +1,7 @@
 //! Calls about people, spaces and replicas.
 
 use crate::api::types::*;
-use crate::api::{Api, ApiError, Body, Segment, blocking, shapes};
+use crate::api::{Api, ApiError, Body, Segment, blocking, health, shapes};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -24,7 +24,7 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(unreplicate))
         .routes(routes!(list, create))
         .routes(routes!(join))
-        .routes(routes!(show, rename, delete))
+        .routes(routes!(show, change, delete))
         .routes(routes!(invite))
 }
 
@@ -120,22 +120,29 @@ pub async fn show(State(api): State<Arc<Api>>, Segment(name): Segment) -> Answer
     detail.await.map(Json)
 }
 
-/// Rename a space for all its members
-#[utoipa::path(patch, path = "/spaces/{space}", tag = "spaces", operation_id = "renameSpace",
-    request_body = NameJson,
-    responses((status = 200, description = "done", body = SpaceRef)),
-    extensions(("x-codes" = json!(["bad_name", "name_taken", "@write"]))))]
-pub async fn rename(
+/// Rename a space for all its members, or say how many copies of it are wanted; what is missing stays as it is
+#[utoipa::path(patch, path = "/spaces/{space}", tag = "spaces", operation_id = "changeSpace",
+    request_body = SpaceChangeJson,
+    responses((status = 200, description = "how it is now", body = SpaceTermsJson)),
+    extensions(("x-codes" = json!(["bad_name", "bad_policy", "name_taken", "@write"]))))]
+pub async fn change(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
-    Body(new): Body<NameJson>,
-) -> Answer<SpaceRef> {
-    let renamed = blocking(move || {
+    Body(new): Body<SpaceChangeJson>,
+) -> Answer<SpaceTermsJson> {
+    let changed = blocking(move || {
         let space = api.shelf.space(&name)?;
-        space.rename(&new.name)?;
-        Ok::<_, SpaceError>(short(&space))
+        let policy = health::wish_for(&space, new.threshold, new.tolerance)?;
+        if let Some(name) = new.name {
+            space.rename(&name)?;
+        }
+        Ok::<_, SpaceError>(SpaceTermsJson {
+            space: short(&space),
+            threshold: policy.threshold,
+            tolerance: policy.tolerance_ms,
+        })
     });
-    renamed.await.map(Json)
+    changed.await.map(Json)
 }
 
 /// Leave a space and remove it from this machine: what is only here is lost

@@ -375,6 +375,9 @@ pub enum Files {
         /// From paper: do not wait until everything is here
         #[arg(long, conflicts_with = "path")]
         no_wait: bool,
+        /// Go on without this command; see: cobox jobs
+        #[arg(long, requires = "path")]
+        detach: bool,
     },
     /// Versions that compete because people worked apart
     Conflicts { space: String },
@@ -402,6 +405,7 @@ mod tests {
         let parse = |words: &[&str]| Cli::try_parse_from([&["cobox"], words].concat()).is_ok();
         assert!(parse(&["restore", "s:a", "--version", "x-1"]));
         assert!(parse(&["restore", "s:a", "--at", "2h ago"]));
+        assert!(parse(&["restore", "s:a", "--at", "2h ago", "--detach"]));
         assert!(!parse(&["restore", "s:a"]));
         assert!(!parse(&[
             "restore",

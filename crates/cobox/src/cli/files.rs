@@ -81,8 +81,19 @@ pub fn files(client: &Client, command: Files, output: &Output) -> Result<Done, C
             path: Some(path),
             version,
             at,
+            detach,
             ..
-        } => restore(client, &Place::parse(&path)?, version, at, output)?,
+        } => {
+            let request = RestoreJson {
+                version,
+                at: at.map(exact).transpose()?,
+            };
+            let call = Place::parse(&path)?.call("/restore");
+            match detach {
+                true => return begin(client, &call, &request, output),
+                false => restore(client, &call, &request, output)?,
+            }
+        }
         Files::Restore {
             name,
             peer,
@@ -157,7 +168,9 @@ fn begin(
     request: &impl Serialize,
     output: &Output,
 ) -> Result<Done, CliError> {
-    let job: JobJson = client.call(Method::POST, &format!("{call}?detach=true"), request)?;
+    let more = if call.contains('?') { '&' } else { '?' };
+    let call = format!("{call}{more}detach=true");
+    let job: JobJson = client.call(Method::POST, &call, request)?;
     jobs::begun(&job, output);
     Ok(Done::Fully)
 }
@@ -377,16 +390,11 @@ fn version_row(version: &VersionJson) -> Vec<String> {
 
 fn restore(
     client: &Client,
-    place: &Place,
-    version: Option<String>,
-    at: Option<String>,
+    call: &str,
+    request: &RestoreJson,
     output: &Output,
 ) -> Result<(), CliError> {
-    let request = RestoreJson {
-        version,
-        at: at.map(exact).transpose()?,
-    };
-    let restored: RestoredJson = client.call(Method::POST, &place.call("/restore"), &request)?;
+    let restored: RestoredJson = client.call(Method::POST, call, request)?;
     output.result(&restored, |r| {
         format!("Brought back {}.", count(r.restored, "entry", "entries"))
     });

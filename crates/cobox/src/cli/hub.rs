@@ -8,6 +8,7 @@ use crate::config::Home;
 use crate::daemon::{self, Inside, Start, UpOptions};
 use crate::doors::Wanted;
 use crate::logs::Logs;
+use crate::settings::Settings;
 use clap::Args;
 use cobox_space::hub::{HubOptions, Shown};
 use serde_json::json;
@@ -49,8 +50,10 @@ fn machine_name() -> String {
 
 /// Runs in the foreground until stopped.
 pub fn hub(home: &Home, options: &Hub, verbose: u8, output: &Output) -> Result<Done, CliError> {
+    // Of the settings of a home these are a device's too; others can be changed by nobody from afar.
+    let settings = Settings::load(home)?;
     let logs = Logs::default();
-    log(verbose, None, logs.clone())?;
+    log(verbose, settings.log.as_deref(), logs.clone())?;
     let options = UpOptions {
         doors: Wanted {
             port: options.port,
@@ -58,8 +61,8 @@ pub fn hub(home: &Home, options: &Hub, verbose: u8, output: &Output) -> Result<D
         },
         logs,
         lan: true,
-        lan_port: options.lan_port,
-        bind: options.bind,
+        lan_port: options.lan_port.or(settings.lan_port),
+        bind: options.bind.or(settings.bind),
         start: options.start.clone(),
         hub: Some(HubOptions {
             name: options.name.clone(),

@@ -23,14 +23,12 @@ const STOP_WAIT: Duration = Duration::from_secs(30);
 /// Runs in the foreground until stopped.
 pub fn up(home: &Home, flags: Up, verbose: u8, output: &Output) -> Result<Done, CliError> {
     home.create()?;
-    let lan_port = flags.lan_port;
     settings::write_first(home)?;
     let start = flags.start.clone();
     let settings = Settings::load(home)?.under(given(flags)?);
     let logs = Logs::default();
     log(verbose, settings.log.as_deref(), logs.clone())?;
     let options = UpOptions {
-        lan_port,
         start,
         ..options(settings, logs)?
     };
@@ -76,6 +74,7 @@ fn given(flags: Up) -> Result<Settings, CliError> {
     Ok(Settings {
         port: flags.port,
         lan: flags.no_lan.then_some(false),
+        lan_port: flags.lan_port,
         bind: flags.bind,
         listen: flags.listen,
         tls_cert: whole(flags.tls_cert).map_err(failed)?,
@@ -105,7 +104,7 @@ fn options(settings: Settings, logs: Logs) -> Result<UpOptions, CliError> {
             hosts: settings.hosts.unwrap_or_default(),
         },
         lan: settings.lan.unwrap_or(true),
-        lan_port: None,
+        lan_port: settings.lan_port,
         hub: None,
         bind: settings.bind,
         start: Start::default(),

@@ -39,6 +39,12 @@ pub const KEYS: &[Key] = &[
         help: "Announce on the local network and listen there.",
     },
     Key {
+        name: "lan-port",
+        kind: Kind::Bare,
+        usual: "39112",
+        help: "UDP port for that, the same on all machines that shall hear each other.",
+    },
+    Key {
         name: "bind",
         kind: Kind::Text,
         usual: "",

@@ -6,6 +6,7 @@
 #![allow(dead_code)]
 
 pub mod compare;
+pub mod ear;
 pub mod http;
 pub mod lan;
 pub mod mounts;

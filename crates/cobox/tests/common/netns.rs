@@ -6,7 +6,9 @@
 //! No namespace has a route to anything outside this drawing.
 
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
+static NUMBER: AtomicU32 = AtomicU32::new(0);
 const HOSTS: [&str; 6] = ["wire", "router", "hub", "ann", "eve", "far"];
 
 /// The drawing, standing until dropped.
@@ -18,7 +20,12 @@ impl Networks {
     /// Puts it up; why not, where that is not allowed.
     pub fn up() -> Result<Self, String> {
         let networks = Self {
-            prefix: format!("cbx{}", std::process::id()),
+            // Several tests of one program may put theirs up at once.
+            prefix: format!(
+                "cbx{}-{}",
+                std::process::id(),
+                NUMBER.fetch_add(1, Ordering::Relaxed)
+            ),
         };
         networks.build()?;
         Ok(networks)
@@ -27,6 +34,11 @@ impl Networks {
     /// The namespace of a host.
     pub fn host(&self, name: &str) -> String {
         format!("{}-{name}", self.prefix)
+    }
+
+    /// From now on a host reaches only its neighbours.
+    pub fn shut_in(&self, name: &str) {
+        self.inside(name, &["route", "del", "default"]).unwrap();
     }
 
     fn build(&self) -> Result<(), String> {

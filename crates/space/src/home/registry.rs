@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use cobox_keys::access::{Address, EncryptionKey, ReadKey};
 use cobox_keys::cbor::{self, Fields, Record};
+use cobox_keys::derive::Incarnation;
 use cobox_keys::error::KeyError;
 use cobox_keys::invite::{Grant, PinnedHead};
 use zeroize::Zeroizing;
@@ -29,6 +30,8 @@ const WRITE: u64 = 1;
 const QUOTA: u64 = 10;
 /// Key of the mount in a space's entry.
 const MOUNT: u64 = 10;
+/// Key of the incarnation in a space's entry.
+const INCARNATION: u64 = 11;
 
 /// A space that we are a member of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +52,27 @@ pub(crate) struct SpaceEntry {
     pub leaving: bool,
     /// Where it is mounted, if it is.
     pub mount: Option<MountEntry>,
+    /// Under which our feeds there derive: another one each time the space is taken up, because feeds of
+    /// an earlier stay, which went with the space, live on with others and must not begin a second time.
+    /// None for what an older program took up: then the device's.
+    pub incarnation: Option<Incarnation>,
+}
+
+impl SpaceEntry {
+    /// A space that is taken up now.
+    pub fn new(name: String, grant: Grant) -> Self {
+        Self {
+            name,
+            grant,
+            certificates: Vec::new(),
+            hints: Vec::new(),
+            pinned: None,
+            last_sync: None,
+            leaving: false,
+            mount: None,
+            incarnation: Some(Incarnation::generate()),
+        }
+    }
 }
 
 /// An address kept for others.
@@ -139,6 +163,9 @@ fn encode_space((address, entry): (&Address, &SpaceEntry)) -> Zeroizing<Vec<u8>>
     if let Some(mount) = &entry.mount {
         record = mount.encode(record, MOUNT);
     }
+    if let Some(Incarnation(incarnation)) = &entry.incarnation {
+        record = record.bytes(INCARNATION, incarnation);
+    }
     Zeroizing::new(record.finish())
 }
 
@@ -184,6 +211,7 @@ fn decode_space(entry: &[u8]) -> Result<(Address, SpaceEntry), KeyError> {
         last_sync: optional(&fields, 8)?,
         leaving: fields.uint(9)? != 0,
         mount: MountEntry::decode(&fields, MOUNT)?,
+        incarnation: incarnation(&fields)?,
     };
     Ok((Address(fields.fixed(1)?), entry))
 }
@@ -209,6 +237,12 @@ fn hints(fields: &Fields<'_>) -> Result<Vec<String>, KeyError> {
         let hint = decoder.str().ok()?;
         (hint.len() <= MAX_HINT).then(|| hint.to_owned())
     })
+}
+
+fn incarnation(fields: &Fields<'_>) -> Result<Option<Incarnation>, KeyError> {
+    let here = fields.has(INCARNATION);
+    here.then(|| fields.fixed(INCARNATION).map(Incarnation))
+        .transpose()
 }
 
 fn optional(fields: &Fields<'_>, key: u64) -> Result<Option<u64>, KeyError> {
@@ -261,6 +295,7 @@ mod tests {
                 read_only: true,
                 as_of_ms: Some(1_700_000_000_001),
             }),
+            incarnation: Some(Incarnation([7; 16])),
         };
         let read = SpaceEntry {
             grant: Grant::Read(ReadKey::from_bytes(&[9; 32])),
@@ -272,6 +307,7 @@ mod tests {
                 read_only: false,
                 as_of_ms: None,
             }),
+            incarnation: None,
             ..space.clone()
         };
         let replica = ReplicaEntry {

@@ -15,6 +15,7 @@ use cobox_feed::manifest::FeedKey;
 /// Type -> names of its fields. Raise the version of the log's view if an index lists a field that is named here anew.
 const FIELDS: &[(&str, &[(u64, &str)])] = &[
     ("peer/about", &[(1, "name")]),
+    ("peer/earlier", &[(1, "device")]),
     ("space/about", &[(1, "name")]),
     ("space/invite", &[(1, "publicKey"), (2, "level")]),
     (
@@ -25,6 +26,31 @@ const FIELDS: &[(&str, &[(u64, &str)])] = &[
     ("message", &[(1, "text"), (2, "to")]),
     ("file/annotation", &[(1, "node"), (2, "values")]),
     ("space/certificates", &[(1, "certificates")]),
+    ("device/about", &[(1, "publicKey"), (2, "signature")]),
+    (
+        "device/command",
+        &[
+            (1, "token"),
+            (2, "deed"),
+            (3, "address"),
+            (4, "name"),
+            (5, "quota"),
+            (6, "hints"),
+            (7, "minutes"),
+            (8, "publicKey"),
+        ],
+    ),
+    (
+        "device/answer",
+        &[
+            (1, "kind"),
+            (2, "command"),
+            (3, "outcome"),
+            (4, "words"),
+            (5, "publicKey"),
+            (6, "until"),
+        ],
+    ),
 ];
 
 /// Types whose content is a secret that no answer repeats.

@@ -2,6 +2,7 @@
 
 mod annotation;
 mod drill;
+mod earlier;
 mod leave;
 mod policy;
 mod text;
@@ -9,6 +10,7 @@ mod value;
 
 pub use annotation::{FileAnnotation, MAX_KEYS, is_key};
 pub use drill::SpaceDrill;
+pub use earlier::PeerEarlier;
 pub use leave::SpaceLeave;
 pub use policy::SpacePolicy;
 pub use text::{MAX_TEXT, Text};
@@ -244,6 +246,7 @@ mod tests {
             });
         }
         comes_back(SpaceLeave);
+        comes_back(PeerEarlier { device: public_key });
         for receipt in [None, Some(vec![1; 200])] {
             comes_back(LastSync {
                 device: public_key,

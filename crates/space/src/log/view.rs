@@ -242,7 +242,7 @@ impl View for LogView {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn tables(&self) -> Vec<Table> {

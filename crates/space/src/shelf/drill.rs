@@ -123,7 +123,7 @@ struct Stage {
 
 impl Stage {
     async fn open(shelf: &Shelf, of: &Space, plan: &DrillPlan) -> Result<Self, SpaceError> {
-        let device = Device::generate();
+        let device = Device::generate(None);
         let pair = device.parent.device_key();
         let device_key = pair.public();
         let dir = drills(shelf.0.home.dir()).join(&device_key.to_string()[..16]);
@@ -138,16 +138,7 @@ impl Stage {
             swarm: swarm.clone(),
             names: Arc::new(NameBook::default()),
         };
-        let entry = SpaceEntry {
-            name: "drill".to_owned(),
-            grant: Grant::Read(plan.key.read_key()),
-            certificates: Vec::new(),
-            hints: Vec::new(),
-            pinned: None,
-            last_sync: None,
-            leaving: false,
-            mount: None,
-        };
+        let entry = SpaceEntry::new("drill".to_owned(), Grant::Read(plan.key.read_key()));
         let (address, place) = (of.address(), dir.clone());
         let opened = super::start::blocking(move || {
             crate::home::private_dir(&place)?;

@@ -2,6 +2,7 @@
 
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
+use cobox_swarm::swarm::{Receipt, Seen};
 
 use crate::health::Health;
 use crate::members::Member;
@@ -67,12 +68,26 @@ pub enum ShelfEvent {
         /// as known now
         member: Member,
     },
-    /// the space became safer or less safe
+    /// something else is known of a member: a name, a device, an invite, who left
+    MemberChanged {
+        /// space
+        address: Address,
+        /// as known now
+        member: Member,
+    },
+    /// something else is known of the copies of a space, or is wanted of them
     Health {
         /// space
         address: Address,
         /// as judged now
         health: Health,
+    },
+    /// a device proved what it holds of a space
+    Receipt {
+        /// space
+        address: Address,
+        /// as it signed it
+        receipt: Receipt,
     },
     /// the space's name
     Renamed {
@@ -103,6 +118,41 @@ pub enum ShelfEvent {
         device: PublicKey,
         /// Unix ms
         time_ms: u64,
+    },
+    /// a space or replica is here that was not, or its terms have changed
+    Listed {
+        /// space
+        address: Address,
+    },
+    /// a space is not here any more
+    SpaceGone {
+        /// space
+        address: Address,
+    },
+    /// a replica is not here any more; as a space it may be
+    ReplicaGone {
+        /// space
+        address: Address,
+    },
+    /// how far a space or replica is has changed; once a second at most, and only while somebody is connected
+    Progress {
+        /// space
+        address: Address,
+    },
+    /// our own name
+    Person {
+        /// name
+        name: String,
+    },
+    /// a device that can be claimed announces itself on the local network, or says something else of itself
+    DeviceSeen {
+        /// as heard
+        seen: Seen,
+    },
+    /// it has fallen silent
+    DeviceGone {
+        /// its device key
+        device: PublicKey,
     },
     /// refused input
     Refused {

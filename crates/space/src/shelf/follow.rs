@@ -1,10 +1,11 @@
 //! What happens below, told upward: one task per space and one for the network and the house-keeping.
 //!
 //! Tasks hold the shelf weakly and end when their [`Following`] is dropped. What people say and do is
-//! told in `people`, how safe a space is in `copies`.
+//! told in `people`, who they are in `roll`, how safe a space is in `copies`.
 
 mod copies;
 mod people;
+mod roll;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, Weak};
@@ -27,11 +28,13 @@ use super::inner::{Begun, Inner, read};
 use super::start::blocking;
 use crate::error::SpaceError;
 use crate::log::types::{
-    FileAnnotation, LastSync, PeerAbout, SpaceAbout, SpaceLeave, SpacePolicy, Text,
+    FileAnnotation, LastSync, PeerAbout, PeerEarlier, SpaceAbout, SpaceInvite, SpaceLeave,
+    SpacePolicy, Text,
 };
 use crate::log::{Content, Logged, now_ms};
 use crate::space::{Pin, Space, refusal_of};
 use copies::Safety;
+use roll::Roll;
 
 /// New certificates come in threes and in crowds: they are repeated together.
 const REPEAT_AFTER: Duration = Duration::from_secs(2);
@@ -65,6 +68,7 @@ pub(super) fn space(inner: &Arc<Inner>, space: &Arc<Space>) -> Following {
         address: space.address(),
         unclaimed: Arc::default(),
         safety: Safety::new(space.poke(), inner.ground.device_key),
+        roll: Roll::new(),
     };
     let task = ears.follow(space.changes(), space.messages(), space.set().subscribe());
     Following(inner.runtime.spawn(task))
@@ -146,10 +150,20 @@ impl Inner {
                 });
             }
             SwarmEvent::Receipt(receipt) => {
-                if let Some(space) = self.heard(&receipt.address) {
+                let address = receipt.address;
+                if let Some(space) = self.heard(&address) {
                     space.poke().notify_one();
                 }
+                self.say(ShelfEvent::Receipt { address, receipt });
             }
+            SwarmEvent::Progress { address } => self.say(ShelfEvent::Progress { address }),
+            SwarmEvent::DeviceSeen { device } => {
+                let seen = self.ground.swarm.seen().into_iter();
+                for seen in seen.filter(|seen| seen.setup.device == device) {
+                    self.say(ShelfEvent::DeviceSeen { seen });
+                }
+            }
+            SwarmEvent::DeviceGone { device } => self.say(ShelfEvent::DeviceGone { device }),
             SwarmEvent::Refused {
                 address, reason, ..
             }
@@ -249,6 +263,7 @@ struct Ears {
     /// Said by whoever's claim is not here yet.
     unclaimed: Arc<Mutex<Vec<Logged>>>,
     safety: Safety,
+    roll: Roll,
 }
 
 impl Ears {
@@ -270,6 +285,7 @@ impl Ears {
                 }
                 event = logged.recv() => self.on_logged(event).await,
                 () = self.safety.due() => self.look_at_copies().await,
+                () = self.roll.due() => self.call_the_roll().await,
                 event = stored.recv() => {
                     if is_certificate(&event) {
                         self.admit().await;
@@ -304,7 +320,7 @@ impl Ears {
     }
 
     /// `None`: it is over.
-    async fn on_changed(&self, event: Result<Changed, RecvError>) -> Option<()> {
+    async fn on_changed(&mut self, event: Result<Changed, RecvError>) -> Option<()> {
         let address = self.address;
         let inner = self.inner.upgrade()?;
         match event {
@@ -319,6 +335,7 @@ impl Ears {
             }
             // Its messages, which may have come earlier, count from now on.
             Ok(Changed::Writer(writer)) => {
+                self.roll.look_soon();
                 self.look_again().await?;
                 self.tell_claimed(writer).await?;
             }
@@ -338,6 +355,9 @@ impl Ears {
         let (address, inner) = (self.address, self.inner.upgrade()?);
         let kind = logged.kind.clone();
         inner.say(ShelfEvent::Message { address, kind });
+        if is_about_people(&logged.kind) {
+            self.roll.look_soon();
+        }
         match logged.kind.as_str() {
             SpaceAbout::TYPE => self.tell_name().await,
             PeerAbout::TYPE => {
@@ -354,7 +374,8 @@ impl Ears {
     }
 
     /// Something was missed, or counts only now: everything may look different.
-    async fn look_again(&self) -> Option<()> {
+    async fn look_again(&mut self) -> Option<()> {
+        self.roll.look_soon();
         let (address, path) = (self.address, String::new());
         self.inner
             .upgrade()?
@@ -409,6 +430,17 @@ impl Ears {
         }
         Some(())
     }
+}
+
+fn is_about_people(kind: &str) -> bool {
+    let kinds = [
+        PeerAbout::TYPE,
+        PeerEarlier::TYPE,
+        SpaceInvite::TYPE,
+        SpaceLeave::TYPE,
+        LastSync::TYPE,
+    ];
+    kinds.contains(&kind)
 }
 
 fn is_certificate(event: &Result<Event, RecvError>) -> bool {

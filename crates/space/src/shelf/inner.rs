@@ -72,7 +72,7 @@ impl Inner {
     }
 
     /// Notes which feeds are ours, before anybody else hears of them: a locked program must know.
-    fn keep_own(&self, space: &Space) -> Result<(), SpaceError> {
+    pub(super) fn keep_own(&self, space: &Space) -> Result<(), SpaceError> {
         let registry = lock(&self.registry);
         self.keep(&registry, Some((space.address(), space.own_feeds())))
     }
@@ -110,6 +110,8 @@ impl Inner {
         let set = Arc::clone(space.set());
         self.ground.swarm.join(space.address(), Role::Member, set);
         self.introduce(space.address(), hints);
+        let address = space.address();
+        self.say(ShelfEvent::Listed { address });
         space
     }
 
@@ -163,7 +165,8 @@ impl Inner {
 
     fn renew(self: &Arc<Self>, spaces: &[Arc<Space>]) -> Result<(), SpaceError> {
         spaces.iter().for_each(|space| space.retire());
-        let device = start::begin_device(&self.home, &self.ground.identity())?;
+        let before = Arc::clone(&lock(&self.ground.device));
+        let device = start::begin_device(&self.home, &self.ground.identity(), Some(&before))?;
         *lock(&self.ground.device) = Arc::new(device);
         for space in spaces.iter().filter(|space| space.writable()) {
             let renewed = space.renew(&self.ground, &self.device_name())?;
@@ -171,8 +174,15 @@ impl Inner {
             let renewed = self.put_up(renewed);
             let person = read(&self.person).clone();
             person.map_or(Ok(()), |person| renewed.tell_name(&person))?;
+            self.tell_earlier(&renewed)?;
         }
         Ok(())
+    }
+
+    /// Tells in a space which of the devices there this one was before, so that it is not shown as two.
+    pub(super) fn tell_earlier(&self, space: &Space) -> Result<(), SpaceError> {
+        let device = Arc::clone(&lock(&self.ground.device));
+        space.tell_earlier(&device.earlier)
     }
 
     /// Hints are advice from others: what does not parse is passed over.

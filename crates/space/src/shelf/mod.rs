@@ -1,12 +1,13 @@
 //! `Shelf`: the home folder: identity, device, store, swarm; opens each space and replica once and
 //! finds it by name or address.
 //!
-//! Here: the verbs. `inner` holds what they share, `start` opens a home, `leave` says goodbye, `follow`
-//! turns what happens below into events (`event`), `locked` is a home whose password nobody gave, `moving` takes a
-//! person to a new machine, `restore` begins from a paper key, `drill` rehearses that. Not its job: what is in a space.
+//! Here: the verbs that change it; `find` looks things up. `inner` holds what they share, `start` opens a home, `leave` says
+//! goodbye, `follow` turns what happens below into events (`event`), `locked` is a home whose password nobody gave, `moving`
+//! takes a person to a new machine, `restore` begins from a paper key, `drill` rehearses that. Not its job: what is in a space.
 
 mod drill;
 mod event;
+mod find;
 mod follow;
 mod inner;
 mod leave;
@@ -23,7 +24,6 @@ pub use locked::LockedShelf;
 pub use moving::Luggage;
 pub use start::{ShelfOptions, TransportFactory};
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cobox_keys::access::{Address, EncryptionKey, SpaceRoot};
@@ -35,7 +35,7 @@ use cobox_swarm::transport::Hint;
 use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
-use crate::admin::{Device, DeviceAbout};
+use crate::admin::DeviceAbout;
 use crate::home::{MAX_HINTS, Registry, ReplicaEntry, SpaceEntry};
 use crate::log::Content;
 use crate::log::types::{SpaceAbout, SpaceRootSeed};
@@ -79,6 +79,7 @@ impl Shelf {
         let name = clean_name(name)?;
         self.0.home.save_name(&self.identity(), &name)?;
         *write(&self.0.person) = Some(name.clone());
+        self.0.say(ShelfEvent::Person { name: name.clone() });
         for space in self.spaces() {
             space.tell_name(&name)?;
         }
@@ -120,17 +121,11 @@ impl Shelf {
         let admin = self.identity().admin_pair(&address);
         let writer = key.writer_pair().public();
         let entry = SpaceEntry {
-            name: name.clone(),
-            grant: Grant::Write(key),
             certificates: vec![
                 admin_certificate(root.key_pair(), &address, &admin.public()),
                 epoch_certificate(&admin, &address, 0, &[], &writer),
             ],
-            hints: Vec::new(),
-            pinned: None,
-            last_sync: None,
-            leaving: false,
-            mount: None,
+            ..SpaceEntry::new(name.clone(), Grant::Write(key))
         };
         self.begin(address, entry, |space| {
             let seed = SpaceRootSeed(Zeroizing::new(*root.key_pair().expose_seed()));
@@ -154,15 +149,12 @@ impl Shelf {
         let person = self.person()?;
         let invite = Invite::open(code, &self.identity())?;
         self.refuse_if_member(&invite.address)?;
+        let name = clean_name(name.unwrap_or(&invite.name))?;
         let entry = SpaceEntry {
-            name: clean_name(name.unwrap_or(&invite.name))?,
-            grant: invite.grant,
             certificates: invite.certificates,
             hints: invite.hints,
             pinned: invite.head,
-            last_sync: None,
-            leaving: false,
-            mount: None,
+            ..SpaceEntry::new(name, invite.grant)
         };
         self.begin(invite.address, entry, |space| space.tell_name(&person))
     }
@@ -195,6 +187,8 @@ impl Shelf {
         self.0.ground.names.remove(address);
         self.0.erase(address)?;
         self.0.record(|registry| registry.spaces.remove(address))?;
+        let address = *address;
+        self.0.say(ShelfEvent::SpaceGone { address });
         Ok(())
     }
 
@@ -250,6 +244,7 @@ impl Shelf {
             .replicas
             .insert(address, Arc::clone(&replica));
         self.0.introduce(address, &hints);
+        self.0.say(ShelfEvent::Listed { address });
         Ok(replica)
     }
 
@@ -271,6 +266,8 @@ impl Shelf {
         changed.ok_or_else(not_found)?;
         let _runtime = self.0.runtime.enter();
         replica.adjust(terms, self.swarm());
+        let address = *address;
+        self.0.say(ShelfEvent::Listed { address });
         Ok(())
     }
 
@@ -294,128 +291,9 @@ impl Shelf {
         self.0.erase(address)?;
         self.0
             .record(|registry| registry.replicas.remove(address))?;
+        let address = *address;
+        self.0.say(ShelfEvent::ReplicaGone { address });
         Ok(())
-    }
-
-    /// All spaces, by name.
-    pub fn spaces(&self) -> Vec<Arc<Space>> {
-        let open = read(&self.0.open);
-        let mut spaces: Vec<_> = open
-            .spaces
-            .values()
-            .map(|(space, _)| Arc::clone(space))
-            .collect();
-        spaces.sort_by_cached_key(|space| (space.name(), space.address()));
-        spaces
-    }
-
-    /// All replicas.
-    pub fn replicas(&self) -> Vec<Arc<Replica>> {
-        read(&self.0.open).replicas.values().cloned().collect()
-    }
-
-    /// One replica.
-    pub fn replica(&self, address: &Address) -> Option<Arc<Replica>> {
-        read(&self.0.open).replicas.get(address).cloned()
-    }
-
-    /// Devices whose admins we are, or which we are: their admin spaces are among [`Shelf::spaces`].
-    ///
-    /// # Errors
-    ///
-    /// `View`.
-    pub fn devices(&self) -> Result<Vec<Device>, SpaceError> {
-        let spaces = self.spaces();
-        let devices = spaces.iter().map(Device::of);
-        devices.filter_map(Result::transpose).collect()
-    }
-
-    /// Spaces that are no device's.
-    ///
-    /// # Errors
-    ///
-    /// `View`.
-    pub fn people_spaces(&self) -> Result<Vec<Arc<Space>>, SpaceError> {
-        let mut spaces = self.spaces();
-        let devices = self.devices()?;
-        spaces.retain(|space| {
-            devices
-                .iter()
-                .all(|device| !Arc::ptr_eq(device.space(), space))
-        });
-        Ok(spaces)
-    }
-
-    /// A device by name, address, or public key.
-    ///
-    /// # Errors
-    ///
-    /// `NoDevice`, `Ambiguous` or `View`.
-    pub fn device_called(&self, text: &str) -> Result<Device, SpaceError> {
-        let text = text.trim();
-        let is_it = |device: &Device| {
-            let space = device.space();
-            space.name() == text
-                || space.address().to_string() == text
-                || device.identity().to_string() == text
-        };
-        let mut found = self.devices()?.into_iter().filter(is_it);
-        match (found.next(), found.next()) {
-            (Some(device), None) => Ok(device),
-            (None, _) => Err(SpaceError::NoDevice(text.to_owned())),
-            (Some(_), Some(_)) => Err(SpaceError::Ambiguous(text.to_owned())),
-        }
-    }
-
-    /// Spaces and replicas that could not be opened at the start, with the reason in words.
-    pub fn failed(&self) -> BTreeMap<Address, String> {
-        read(&self.0.open).failed.clone()
-    }
-
-    /// By name or address.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound` or `Ambiguous`.
-    pub fn space(&self, name_or_address: &str) -> Result<Arc<Space>, SpaceError> {
-        let not_found = || SpaceError::NotFound(name_or_address.to_owned());
-        let by_address = name_or_address
-            .parse()
-            .ok()
-            .and_then(|address| self.opened(&address));
-        if let Some(space) = by_address {
-            return Ok(space);
-        }
-        let address = self.0.ground.names.find(name_or_address.trim())?;
-        self.opened(&address).ok_or_else(not_found)
-    }
-
-    /// Which spaces shall be mounted where.
-    pub fn mounts(&self) -> BTreeMap<Address, MountEntry> {
-        let registry = lock(&self.0.registry);
-        let mounted = |(address, entry): (&Address, &SpaceEntry)| {
-            let mount = entry.mount.clone().filter(|_| !entry.leaving);
-            mount.map(|mount| (*address, mount))
-        };
-        registry.spaces.iter().filter_map(mounted).collect()
-    }
-
-    /// Remembers durably where a space is mounted, or that it is not.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound` or `Home`.
-    pub fn remember_mount(
-        &self,
-        address: &Address,
-        mount: Option<MountEntry>,
-    ) -> Result<(), SpaceError> {
-        let known = self.0.record(|registry| {
-            let entry = registry.spaces.get_mut(address)?;
-            entry.mount = mount;
-            Some(())
-        })?;
-        known.ok_or(SpaceError::NotFound(address.to_string()))
     }
 
     /// The network side (peers, progress, receipts, introduce).
@@ -441,11 +319,6 @@ impl Shelf {
 
     fn person(&self) -> Result<String, SpaceError> {
         self.name().ok_or(SpaceError::NoName)
-    }
-
-    fn opened(&self, address: &Address) -> Option<Arc<Space>> {
-        let open = read(&self.0.open);
-        open.spaces.get(address).map(|(space, _)| Arc::clone(space))
     }
 
     fn refuse_if_member(&self, address: &Address) -> Result<(), SpaceError> {
@@ -485,6 +358,7 @@ impl Shelf {
         if was_replica {
             self.swarm().leave(&address);
             write(&self.0.open).replicas.remove(&address);
+            self.0.say(ShelfEvent::ReplicaGone { address });
         }
         Ok(self.0.take_part(space, &entry.hints))
     }

@@ -53,14 +53,8 @@ impl Shelf {
         let known = name.and_then(|name| clean_name(name).ok());
         let free = known.filter(|name| self.0.ground.names.find(name).is_err());
         let entry = SpaceEntry {
-            name: free.unwrap_or(short),
-            grant: Grant::Write(key),
-            certificates: Vec::new(),
             hints: hints.iter().map(Hint::to_string).take(MAX_HINTS).collect(),
-            pinned: None,
-            last_sync: None,
-            leaving: false,
-            mount: None,
+            ..SpaceEntry::new(free.unwrap_or(short), Grant::Write(key))
         };
         let space = self.begin(address, entry, |_| Ok(()))?;
         self.0.admit(&address)?; // at once, if a copy was kept here for others
@@ -85,6 +79,7 @@ impl Inner {
         let anew = Device {
             parent: device.parent.clone(),
             incarnation: Incarnation::generate(),
+            earlier: Vec::new(),
         };
         self.home.clear_person()?;
         self.home.save_identity(&identity)?;
@@ -123,6 +118,7 @@ impl Inner {
                 entry.certificates = certificates;
             }
         })?;
+        self.keep_own(&admitted)?;
         let admitted = self.put_up(admitted);
         // What was heard by whoever listened before may not have been followed up.
         admitted.refresh_name()?;

@@ -179,7 +179,7 @@ impl Place {
         let is_same_place = had_store && !store.moved() && has_own_feeds(&store, &registry);
         let device = match home.device_of(&identity)? {
             Some(device) if is_same_place => device,
-            _ => begin_device(&home, &identity)?,
+            before => begin_device(&home, &identity, before.as_ref())?,
         };
         if store.moved() {
             store.accept_marker()?; // after the new keys: a crash in between only takes newer ones
@@ -270,8 +270,12 @@ fn has_own_feeds(store: &Store, registry: &Registry) -> bool {
 
 /// New keys for a new place: what was written under the old ones stays readable as the same person's,
 /// and nothing that is written from now on can contradict what the original goes on writing.
-pub(super) fn begin_device(home: &Home, identity: &Identity) -> Result<Device, SpaceError> {
-    let device = Device::generate();
+pub(super) fn begin_device(
+    home: &Home,
+    identity: &Identity,
+    before: Option<&Device>,
+) -> Result<Device, SpaceError> {
+    let device = Device::generate(before);
     home.save_device(identity, &device)?;
     Ok(device)
 }
@@ -320,7 +324,7 @@ impl Inner {
                 // A name changed while a space could not be told, or a new life of this device.
                 let person = read(&self.person).clone();
                 let told = person.map(|name| space.tell_name(&name)).transpose();
-                if let Err(error) = told {
+                if let Err(error) = told.and_then(|_| self.tell_earlier(&space)) {
                     space.refuse(&error.to_string());
                 }
             }

@@ -35,6 +35,7 @@ use cobox_drive::tree::{Changed, Tree};
 use cobox_drive::version::WriterTag;
 use cobox_feed::set::FeedSet;
 use cobox_keys::access::{Address, SpaceRoot};
+use cobox_keys::derive::Incarnation;
 use cobox_keys::identity::{Identity, PublicKey};
 use cobox_keys::invite::{Grant, Invite, PinnedHead};
 use cobox_swarm::swarm::Swarm;
@@ -53,6 +54,8 @@ const MAX_HINTS: usize = 16;
 pub struct Space {
     address: Address,
     grant: Grant,
+    /// Under which our feeds derive; none: the device's.
+    incarnation: Option<Incarnation>,
     /// Admin and epoch certificates, as an invite passes them on.
     certificates: Vec<Vec<u8>>,
     identity: Arc<Identity>,

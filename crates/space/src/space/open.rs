@@ -9,7 +9,7 @@ use cobox_drive::tree::{Changed, TreeView};
 use cobox_feed::set::{Batch, FeedSet};
 use cobox_keys::access::{Address, ReadKey};
 use cobox_keys::cipher::BlockKey;
-use cobox_keys::derive::FeedKind;
+use cobox_keys::derive::{FeedKind, Incarnation};
 use cobox_keys::identity::{Identity, PublicKey};
 use cobox_keys::invite::Grant;
 use cobox_swarm::swarm::Swarm;
@@ -71,12 +71,21 @@ impl Space {
     ) -> Result<Self, SpaceError> {
         keep_certificates(&set, &entry.certificates)?;
         // Before the indexer, so that it finds the claims with the rest.
-        let own = take_up(ground, address, &entry.grant, &set, device_name)?;
+        let incarnation = entry.incarnation;
+        let own = take_up(
+            ground,
+            address,
+            &entry.grant,
+            incarnation,
+            &set,
+            device_name,
+        )?;
         let tables = Tables::open(ground, address, &entry.grant, &set, views)?;
         let hands = Hands::new(ground, address, &entry.grant, &set, &tables, own)?;
         Ok(Self {
             address,
             grant: entry.grant.clone(),
+            incarnation,
             certificates: entry.certificates.clone(),
             identity: ground.identity(),
             set,
@@ -105,11 +114,13 @@ impl Space {
     /// `Store`, `View` or `Drive`.
     pub(crate) fn renew(&self, ground: &Ground, device_name: &str) -> Result<Self, SpaceError> {
         let (address, set) = (self.address, &self.set);
-        let own = take_up(ground, address, &self.grant, set, device_name)?;
+        let incarnation = self.incarnation;
+        let own = take_up(ground, address, &self.grant, incarnation, set, device_name)?;
         let hands = Hands::new(ground, address, &self.grant, set, &self.tables, own)?;
         Ok(Self {
             address,
             grant: self.grant.clone(),
+            incarnation,
             certificates: self.certificates.clone(),
             identity: Arc::clone(&self.identity),
             set: Arc::clone(set),
@@ -156,6 +167,7 @@ fn take_up(
     ground: &Ground,
     address: Address,
     grant: &Grant,
+    incarnation: Option<Incarnation>,
     set: &FeedSet,
     device_name: &str,
 ) -> Result<Option<Own>, SpaceError> {
@@ -167,6 +179,7 @@ fn take_up(
         address,
         identity: &ground.identity(),
         device: &device,
+        incarnation: incarnation.unwrap_or(device.incarnation),
         device_name,
     };
     writer.take_up(set, key)

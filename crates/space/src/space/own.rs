@@ -12,7 +12,7 @@ use cobox_feed::manifest::FeedKeyPair;
 use cobox_feed::set::{Batch, FeedSet};
 use cobox_keys::access::{Address, EncryptionKey, ReadKey};
 use cobox_keys::certificate::{Chain, Claim, feed_certificate};
-use cobox_keys::derive::FeedKind;
+use cobox_keys::derive::{FeedKind, Incarnation};
 use cobox_keys::identity::Identity;
 
 use crate::error::SpaceError;
@@ -23,6 +23,8 @@ pub(super) struct Writer<'a> {
     pub address: Address,
     pub identity: &'a Identity,
     pub device: &'a Device,
+    /// Under which the feeds derive.
+    pub incarnation: Incarnation,
     /// What other members see in the claim.
     pub device_name: &'a str,
 }
@@ -79,11 +81,8 @@ impl Writer<'_> {
     }
 
     fn feed_pair(&self, epoch: &[u8; 32], kind: FeedKind) -> FeedKeyPair {
-        let Device {
-            parent,
-            incarnation,
-        } = self.device;
-        let pair = parent.feed_key_pair(&self.address, epoch, incarnation, kind);
+        let parent = &self.device.parent;
+        let pair = parent.feed_key_pair(&self.address, epoch, &self.incarnation, kind);
         FeedKeyPair::from_seed(pair.expose_seed())
     }
 

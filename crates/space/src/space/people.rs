@@ -9,9 +9,9 @@ use cobox_keys::identity::PublicKey;
 
 use super::{Space, lock, name_in};
 use crate::error::SpaceError;
-use crate::log::types::{LastSync, PeerAbout, SpaceInvite, SpaceLeave};
+use crate::log::types::{LastSync, PeerAbout, PeerEarlier, SpaceInvite, SpaceLeave};
 use crate::log::{Content, Filter, now_ms};
-use crate::members::{self, Invited, Known, Member, Standing};
+use crate::members::{self, Invited, Known, Member, Renewed, Standing};
 
 impl Space {
     /// Members by name, those with accepted claims first; behind them who was invited and shows
@@ -25,6 +25,7 @@ impl Space {
         let known = Known {
             told: self.told(&writers)?,
             left: self.left(&writers)?,
+            renewed: self.renewed()?,
             met: self.met_times()?,
             online: self.online(),
             names: self.told_names()?,
@@ -82,10 +83,19 @@ impl Space {
         Ok(names)
     }
 
-    /// Whose device this is, by the claims: the person as known now.
-    pub(crate) fn person_of(&self, device: &PublicKey) -> Result<Option<Member>, SpaceError> {
-        let has = |member: &Member| member.devices.iter().any(|one| one.device == *device);
-        Ok(self.people()?.into_iter().find(has))
+    /// Whose device this is or was, by the claims: the person as known now.
+    ///
+    /// # Errors
+    ///
+    /// `View` or `Drive`.
+    pub fn person_of(&self, device: &PublicKey) -> Result<Option<Member>, SpaceError> {
+        let claims = self.drive.writers()?.into_iter().map(|writer| writer.claim);
+        let mut theirs = claims.filter(|claim| claim.device == *device);
+        let Some(owner) = theirs.next().map(|claim| claim.identity) else {
+            return Ok(None);
+        };
+        let mut people = self.people()?.into_iter();
+        Ok(people.find(|person| person.public_key == owner))
     }
 
     /// The last word of this device: nothing is told after it.
@@ -94,6 +104,38 @@ impl Space {
             true => self.log.tell_last(&SpaceLeave),
             false => Ok(()),
         }
+    }
+
+    /// Tells which devices of ours, as known here, this one was before it began anew.
+    pub(crate) fn tell_earlier(&self, before: &[PublicKey]) -> Result<(), SpaceError> {
+        if before.is_empty() || !self.writable() {
+            return Ok(());
+        }
+        let (me, told) = (self.me(), self.renewed()?);
+        let claims = self.drive.writers()?.into_iter().map(|writer| writer.claim);
+        let ours = claims.filter(|claim| claim.identity == me && before.contains(&claim.device));
+        let devices: BTreeSet<_> = ours.map(|claim| claim.device).collect();
+        for device in devices
+            .into_iter()
+            .filter(|device| !told.contains_key(&(me, *device)))
+        {
+            self.log.tell(&PeerEarlier { device })?;
+        }
+        Ok(())
+    }
+
+    /// By author and device key: it goes on under another one.
+    fn renewed(&self) -> Result<BTreeMap<(PublicKey, PublicKey), Renewed>, SpaceError> {
+        let said = self.log.read(&Filter::of::<PeerEarlier>())?;
+        let renewed = said
+            .iter()
+            .filter(|message| !message.private)
+            .filter_map(|message| {
+                let PeerEarlier { device } = message.read()?;
+                let (since, by) = (message.time_ms, message.writer);
+                Some(((message.author, device), Renewed { since, by }))
+            });
+        Ok(renewed.collect())
     }
 
     fn told_names(&self) -> Result<BTreeMap<PublicKey, String>, SpaceError> {

@@ -120,37 +120,65 @@ fn cut(name: &str) -> &str {
     &name[..end]
 }
 
+impl Seen {
+    /// Whether a person is shown the same; the nonce is another one in each packet.
+    fn looks_like(&self, other: &Self) -> bool {
+        let nonce = other.setup.nonce;
+        let setup = Setup {
+            nonce,
+            ..self.setup.clone()
+        };
+        setup == other.setup && self.hint == other.hint
+    }
+}
+
 impl SeenDevices {
-    /// Remembers what was heard from an address.
-    pub fn heard(&mut self, setup: Setup, from: SocketAddr, now: Instant) {
-        self.forget(now);
+    /// Remembers what was heard from an address; true if a person is to be shown
+    /// something else than before.
+    pub fn heard(&mut self, setup: Setup, from: SocketAddr, now: Instant) -> bool {
         if self.0.len() >= MAX_SEEN && !self.0.contains_key(&setup.device) {
-            return;
+            return false;
         }
         let at = SocketAddr::new(from.ip(), setup.port);
         let device = setup.device;
-        let known = self.0.remove(&device);
-        let mut hint = known.map_or_else(
-            || Hint {
-                device,
-                addresses: Vec::new(),
-            },
-            |(seen, _)| seen.hint,
-        );
+        let known = self.0.remove(&device).map(|(seen, _)| seen);
+        let mut hint = Hint {
+            device,
+            addresses: Vec::new(),
+        };
+        if let Some(known) = &known {
+            hint = known.hint.clone();
+        }
         hint.prefer(&[at]);
-        self.0.insert(device, (Seen { setup, hint }, now));
+        let seen = Seen { setup, hint };
+        let is_news = known.is_none_or(|known| !known.looks_like(&seen));
+        self.0.insert(device, (seen, now));
+        is_news
     }
 
     /// Those that are there.
-    pub fn list(&mut self, now: Instant) -> Vec<Seen> {
-        self.forget(now);
-        self.0.values().map(|(seen, _)| seen.clone()).collect()
+    pub fn list(&self, now: Instant) -> Vec<Seen> {
+        let there = self.0.values().filter(|(_, heard)| is_fresh(*heard, now));
+        there.map(|(seen, _)| seen.clone()).collect()
     }
 
-    fn forget(&mut self, now: Instant) {
-        self.0
-            .retain(|_, (_, heard)| now.duration_since(*heard) < FORGET);
+    /// Drops those that have fallen silent, and says which.
+    pub fn forget(&mut self, now: Instant) -> Vec<PublicKey> {
+        let silent = self
+            .0
+            .extract_if(.., |_, (_, heard)| !is_fresh(*heard, now));
+        silent.map(|(device, _)| device).collect()
     }
+
+    /// When the next one is to be forgotten unless it is heard again.
+    pub fn next_silent(&self) -> Option<Instant> {
+        let heard = self.0.values().map(|(_, heard)| *heard);
+        heard.min().map(|heard| heard + FORGET)
+    }
+}
+
+fn is_fresh(heard: Instant, now: Instant) -> bool {
+    now.duration_since(heard) < FORGET
 }
 
 #[cfg(test)]
@@ -200,8 +228,13 @@ mod tests {
         let mut seen = SeenDevices::default();
         let now = Instant::now();
         let from = |last| SocketAddr::from(([10, 0, 0, last], 999));
-        seen.heard(setup("attic"), from(1), now);
-        seen.heard(setup("attic"), from(2), now);
+        assert!(seen.heard(setup("attic"), from(1), now));
+        assert!(seen.heard(setup("attic"), from(2), now), "moved");
+        let again = Setup {
+            nonce: [6; NONCE],
+            ..setup("attic")
+        };
+        assert!(!seen.heard(again, from(2), now), "no news");
         let list = seen.list(now);
         assert_eq!(list.len(), 1);
         let addresses: Vec<_> = list[0]
@@ -218,6 +251,10 @@ mod tests {
         }
         assert_eq!(seen.list(now).len(), MAX_SEEN);
         assert!(seen.list(now + FORGET).is_empty());
+        assert_eq!(seen.next_silent(), Some(now + FORGET));
+        assert!(seen.forget(now).is_empty());
+        assert_eq!(seen.forget(now + FORGET).len(), MAX_SEEN);
+        assert_eq!(seen.next_silent(), None);
     }
 
     proptest! {

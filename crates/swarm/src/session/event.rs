@@ -25,6 +25,11 @@ pub enum SwarmEvent {
         /// space
         address: Address,
     },
+    /// How far a space is has changed; told once a second at most, and only while somebody is connected.
+    Progress {
+        /// space
+        address: Address,
+    },
     /// Both sides equal and complete.
     Synced {
         /// peer
@@ -62,6 +67,16 @@ pub enum SwarmEvent {
         at: Vec<SocketAddr>,
         /// it was there before us, so it is for us to give way
         is_older: bool,
+    },
+    /// A device that can be claimed announces itself on the local network, or says something else of itself than before.
+    DeviceSeen {
+        /// its device key
+        device: PublicKey,
+    },
+    /// It has fallen silent.
+    DeviceGone {
+        /// its device key
+        device: PublicKey,
     },
     /// Blocks arrived and could not be stored (a full disk, say); tried again after a while.
     StoreFailed {

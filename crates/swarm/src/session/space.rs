@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
@@ -28,6 +28,8 @@ use tokio::task::JoinSet;
 const MAX_JOBS: usize = 8;
 /// Inputs taken before actions are looked at.
 const BURST: usize = 64;
+/// How far it is, is told no more often than this.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 /// Requests beyond the queue's limit after which a peer is dropped.
 const MAX_OVERFLOW: u32 = 64;
 
@@ -60,6 +62,8 @@ struct Driver {
     peers: BTreeMap<PeerId, Member>,
     jobs: JoinSet<Option<Report>>,
     around: Surroundings,
+    /// When to tell that it has got further.
+    tell_at: Option<Instant>,
 }
 
 /// What a space's task listens to.
@@ -89,6 +93,7 @@ pub(super) async fn run(
         peers: BTreeMap::new(),
         jobs: JoinSet::new(),
         around,
+        tell_at: None,
     };
     loop {
         let deadline = driver.deadline();
@@ -122,6 +127,8 @@ pub(super) async fn run(
         }
         driver.replication.look_for_work(Instant::now());
         driver.act();
+        // Here, because while much comes in nobody gets to sleep.
+        driver.tell_progress(Instant::now());
         driver.start_jobs();
     }
     driver.end();
@@ -142,17 +149,31 @@ impl Driver {
         gathered
             .into_iter()
             .chain(self.replication.deadline())
+            .chain(self.tell_at)
             .min()
     }
 
     /// False when the set is gone.
     fn on_event(&mut self, event: Result<Event, RecvError>) -> bool {
+        self.has_moved();
         match event {
             Ok(event) => self.replication.event(event, Instant::now()),
             Err(RecvError::Lagged(_)) => self.replication.look_again(Instant::now()),
             Err(RecvError::Closed) => return false,
         }
         true
+    }
+
+    fn has_moved(&mut self) {
+        self.tell_at
+            .get_or_insert_with(|| Instant::now() + TELL_EVERY);
+    }
+
+    fn tell_progress(&mut self, now: Instant) {
+        if self.tell_at.take_if(|at| *at <= now).is_some() {
+            let address = self.space.address;
+            self.observer().tell(SwarmEvent::Progress { address });
+        }
     }
 
     fn on_input(&mut self, input: Input) {
@@ -269,9 +290,18 @@ impl Driver {
                 Action::Tell(fact) => self.tell(fact),
             }
         }
-        *lock(&self.space.claims) = self.replication.claims();
+        let claims = self.replication.claims();
+        let is_longer = {
+            let mut before = lock(&self.space.claims);
+            let is_longer = *before != claims;
+            *before = claims;
+            is_longer
+        };
         let over = self.replication.is_over_quota();
-        self.space.over_quota.store(over, Ordering::Relaxed);
+        let was_over = self.space.over_quota.swap(over, Ordering::Relaxed);
+        if is_longer || was_over != over {
+            self.has_moved();
+        }
     }
 
     fn send(&self, peer: PeerId, slot: u64, kind: u64, payload: &[u8]) {

@@ -5,7 +5,7 @@ use super::facts::{Facts, lock};
 use crate::discovery::beacon::{Announced, Beacon, Heard, Sighting};
 use crate::discovery::packet::Announcement;
 use crate::discovery::setup::{PacketMaker, SeenDevices};
-use crate::session::{self, Context, Link, Observer};
+use crate::session::{self, Context, Link, Observer, SwarmEvent};
 use crate::transport::{Connection, Purpose};
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
@@ -120,15 +120,43 @@ impl Inner {
     }
 
     async fn listen(&self, mut heard: mpsc::Receiver<Heard>) {
-        while let Some(heard) = heard.recv().await {
-            let now = Instant::now();
-            match heard {
-                Heard::Peer(Sighting { address, hint }) => {
-                    self.dialler.introduce(address, hint, Source::Beacon, now);
+        loop {
+            let silent = lock(&self.seen).next_silent();
+            let somebody_fell_silent = async {
+                match silent {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
                 }
-                Heard::Device(setup, from) => lock(&self.seen).heard(setup, from, now),
-                Heard::Myself(at) => self.facts.elsewhere(vec![at]),
+            };
+            let heard = tokio::select! {
+                heard = heard.recv() => match heard {
+                    Some(heard) => Some(heard),
+                    None => return,
+                },
+                () = somebody_fell_silent => None,
+            };
+            self.note(heard, Instant::now());
+        }
+    }
+
+    /// Takes in what was heard on the local network, and tells who came or is not there any more.
+    fn note(&self, heard: Option<Heard>, now: Instant) {
+        let gone = lock(&self.seen).forget(now);
+        for device in gone {
+            self.facts.tell(SwarmEvent::DeviceGone { device });
+        }
+        match heard {
+            Some(Heard::Peer(Sighting { address, hint })) => {
+                self.dialler.introduce(address, hint, Source::Beacon, now);
             }
+            Some(Heard::Device(setup, from)) => {
+                let device = setup.device;
+                if lock(&self.seen).heard(setup, from, now) {
+                    self.facts.tell(SwarmEvent::DeviceSeen { device });
+                }
+            }
+            Some(Heard::Myself(at)) => self.facts.elsewhere(vec![at]),
+            None => {}
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::engine::{definition, guarded, table_error};
 use super::sealing::Sealing;
-use super::{Row, Table, ViewError, is_empty_range};
+use super::{Row, Table, ViewError, Way, is_empty_range};
 use redb::{AccessGuard, ReadOnlyTable, ReadableDatabase, TableError};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -75,13 +75,6 @@ impl BaseRows {
             way,
         })
     }
-}
-
-/// In which order keys are walked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    Up,
-    Down,
 }
 
 /// Committed rows in the order of their keys, or the opposite one; values stay sealed until they are asked for.

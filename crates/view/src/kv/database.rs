@@ -1,9 +1,9 @@
 //! One file of tables per space: pictures to read from, one transaction at a time to write with.
 
-use super::base::{BaseIter, BaseRows, Way, merge};
+use super::base::{BaseIter, BaseRows, merge};
 use super::engine::{self, definition, guarded, table_error};
 use super::sealing::Sealing;
-use super::{ReadRows, Row, Rows, Table, ViewError, is_empty_range};
+use super::{ReadRows, Row, Rows, Table, ViewError, Way, is_empty_range};
 use cobox_keys::cipher::BlockKey;
 use redb::Durability;
 use std::collections::BTreeMap;
@@ -201,28 +201,6 @@ impl ReadRows for Snapshot {
         self.rows.get(table, key)
     }
 
-    fn range(
-        &self,
-        table: Table,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<Row>, ViewError> {
-        self.walk(table, from, to, Way::Up, limit)
-    }
-
-    fn range_back(
-        &self,
-        table: Table,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<Row>, ViewError> {
-        self.walk(table, from, to, Way::Down, limit)
-    }
-}
-
-impl Snapshot {
     fn walk(
         &self,
         table: Table,
@@ -291,34 +269,6 @@ impl Transaction {
         );
     }
 
-    fn walk(
-        &self,
-        table: Table,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        way: Way,
-        limit: usize,
-    ) -> Result<Vec<Row>, ViewError> {
-        if is_empty_range(from, to) {
-            return Ok(Vec::new());
-        }
-        let changes = self.changes.get(&table);
-        let cleared = changes.is_some_and(|changes| changes.cleared);
-        let changed = changes.map(|changes| changes.rows.range::<[u8], _>((from, to)));
-        let changed = changed.into_iter().flatten();
-        guarded(|| {
-            let base = if cleared {
-                BaseIter::nothing()
-            } else {
-                self.base.iter(table, from, to, way)?
-            };
-            match way {
-                Way::Up => merge(base, changed, way, limit),
-                Way::Down => merge(base, changed.rev(), way, limit),
-            }
-        })
-    }
-
     fn change(&mut self, table: Table, key: &[u8], value: Option<Vec<u8>>) {
         self.changes
             .entry(table)
@@ -367,24 +317,32 @@ impl ReadRows for Transaction {
         self.base.get(table, key)
     }
 
-    fn range(
+    fn walk(
         &self,
         table: Table,
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
+        way: Way,
         limit: usize,
     ) -> Result<Vec<Row>, ViewError> {
-        self.walk(table, from, to, Way::Up, limit)
-    }
-
-    fn range_back(
-        &self,
-        table: Table,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<Row>, ViewError> {
-        self.walk(table, from, to, Way::Down, limit)
+        if is_empty_range(from, to) {
+            return Ok(Vec::new());
+        }
+        let changes = self.changes.get(&table);
+        let cleared = changes.is_some_and(|changes| changes.cleared);
+        let changed = changes.map(|changes| changes.rows.range::<[u8], _>((from, to)));
+        let changed = changed.into_iter().flatten();
+        guarded(|| {
+            let base = if cleared {
+                BaseIter::nothing()
+            } else {
+                self.base.iter(table, from, to, way)?
+            };
+            match way {
+                Way::Up => merge(base, changed, way, limit),
+                Way::Down => merge(base, changed.rev(), way, limit),
+            }
+        })
     }
 }
 

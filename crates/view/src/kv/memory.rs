@@ -1,6 +1,6 @@
 //! Rows in memory: the plain twin of the file.
 
-use super::{ReadRows, Row, Rows, Table, ViewError, is_empty_range};
+use super::{ReadRows, Row, Rows, Table, ViewError, Way, is_empty_range};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
@@ -19,26 +19,19 @@ impl ReadRows for MemoryRows {
             .cloned())
     }
 
-    fn range(
+    fn walk(
         &self,
         table: Table,
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
+        way: Way,
         limit: usize,
     ) -> Result<Vec<Row>, ViewError> {
-        let rows = self.between(table, from, to).take(limit);
-        Ok(rows.map(copied).collect())
-    }
-
-    fn range_back(
-        &self,
-        table: Table,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<Row>, ViewError> {
-        let rows = self.between(table, from, to).rev().take(limit);
-        Ok(rows.map(copied).collect())
+        let rows = self.between(table, from, to);
+        Ok(match way {
+            Way::Up => rows.take(limit).map(copied).collect(),
+            Way::Down => rows.rev().take(limit).map(copied).collect(),
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Calls about devices: seen on the local network, ours, and what we say to them. Each calls one verb of `space`.
 
-mod shapes;
+pub mod shapes;
 pub mod types;
 
 use crate::api::{Api, ApiError, Body, Segment, blocking};
@@ -13,6 +13,7 @@ use cobox_keys::identity::PublicKey;
 use cobox_space::admin::{CommandId, Deed, Device, Fate, MAX_MINUTES, Token};
 use cobox_space::hub;
 use cobox_space::shelf::{Shelf, SpaceError};
+use cobox_space::space::Space;
 use shapes::Look;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,7 +111,7 @@ async fn log(State(api): State<Arc<Api>>, Segment(name): Segment) -> Answer<Vec<
         (status = 202, description = "stored; the device does it when it hears of it", body = CommandJson),
     ),
     extensions(("x-codes" = json!(["bad_name", "not_an_admin", "read_only", "disk_full"]))))]
-async fn command(
+pub(super) async fn command(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
     Body(request): Body<CommandRequest>,
@@ -144,7 +145,7 @@ async fn admins(State(api): State<Arc<Api>>, Segment(name): Segment) -> Answer<V
         (status = 201, description = "a code that only they can open", body = AdminCodeJson),
     ),
     extensions(("x-codes" = json!(["bad_key", "bad_invite", "not_an_admin", "read_only", "disk_full"]))))]
-async fn add_admin(
+pub(super) async fn add_admin(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
     Body(request): Body<NewAdminJson>,
@@ -202,6 +203,14 @@ pub fn hub_json(shelf: &Shelf, hub: &hub::Hub) -> HubJson {
         claimed: shown.claimed,
         code: shown.code,
     }
+}
+
+/// A device and what was said to it, if the space is a device's admin space.
+pub fn look_at(
+    space: &Arc<Space>,
+) -> Result<Option<(DeviceDetailJson, Vec<CommandJson>)>, SpaceError> {
+    let look = Device::of(space)?.map(Look::at).transpose()?;
+    Ok(look.map(|look| (look.detail(), look.log())))
 }
 
 async fn look<T: Send + 'static>(

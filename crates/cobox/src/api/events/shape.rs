@@ -1,15 +1,33 @@
 //! From what happens beneath to the JSON of events. Field names and types are the original's.
 
-use crate::api::types::{EventJson, JobJson, PresenceJson};
-use crate::api::{annotations, health, members, messages, shapes, time};
+use crate::api::jobs::JobEvent;
+use crate::api::types::{EventJson, PresenceJson};
+use crate::api::{annotations, devices, health, members, messages, shapes, time};
 use crate::mounts::MountEvent;
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
 use cobox_space::shelf::ShelfEvent;
 use serde_json::{Value, json};
 
-/// What the shelf tells; none for what this program does not know.
+/// What the shelf tells; none for what is told otherwise (see `state`), or what this program does not know.
 pub fn of_shelf(event: &ShelfEvent) -> Option<EventJson> {
+    of_nobody(event).or_else(|| of_space(event))
+}
+
+/// What belongs to no space.
+fn of_nobody(event: &ShelfEvent) -> Option<EventJson> {
+    let (kind, data) = match event {
+        ShelfEvent::Person { name } => ("identity/changed", json!({ "name": name })),
+        ShelfEvent::DeviceSeen { seen } => ("device/seen", json!(devices::shapes::seen(seen))),
+        ShelfEvent::DeviceGone { device } => {
+            ("device/gone", json!({ "publicKey": device.to_string() }))
+        }
+        _ => return None,
+    };
+    Some(made(kind, String::new(), data))
+}
+
+fn of_space(event: &ShelfEvent) -> Option<EventJson> {
     let (kind, address, data) = match event {
         ShelfEvent::Changed { address, path } => {
             ("drive/changed", address, json!({ "path": path }))
@@ -50,6 +68,14 @@ pub fn of_shelf(event: &ShelfEvent) -> Option<EventJson> {
         ShelfEvent::Health { address, health } => {
             ("space/health", address, json!(health::shape(health)))
         }
+        ShelfEvent::MemberChanged { address, member } => {
+            ("member/changed", address, json!(members::shape(member)))
+        }
+        ShelfEvent::Receipt { address, receipt } => {
+            ("space/receipt", address, json!(shapes::receipt(receipt)))
+        }
+        ShelfEvent::SpaceGone { address } => ("space/removed", address, json!({})),
+        ShelfEvent::ReplicaGone { address } => ("replica/removed", address, json!({})),
         ShelfEvent::Left { address, member } => {
             ("member/left", address, json!(members::shape(member)))
         }
@@ -67,9 +93,15 @@ pub fn of_mount(port: u16, event: &MountEvent) -> EventJson {
     made("space/mount", event.address.to_string(), now)
 }
 
-/// Long work began, went on or ended.
-pub fn of_job(job: &JobJson) -> EventJson {
-    made("job/changed", job.address.clone(), json!(job))
+/// Long work began, went on, ended or is forgotten.
+pub fn of_job(event: &JobEvent) -> EventJson {
+    match event {
+        JobEvent::Changed(job) => made("job/changed", job.address.clone(), json!(job)),
+        JobEvent::Removed(job) => {
+            let data = json!({ "id": job.id });
+            made("job/removed", job.address.clone(), data)
+        }
+    }
 }
 
 /// The reader was too slow for so many events; how things stand can always be asked for.
@@ -89,7 +121,8 @@ fn presence(address: &Address, device: &PublicKey, online: bool) -> EventJson {
     event
 }
 
-fn made(kind: &str, address: String, data: Value) -> EventJson {
+/// An event of now.
+pub fn made(kind: &str, address: String, data: Value) -> EventJson {
     EventJson {
         kind: kind.into(),
         address,

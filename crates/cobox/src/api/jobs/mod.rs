@@ -5,7 +5,7 @@
 
 mod registry;
 
-pub use registry::{Job, Jobs, is_running};
+pub use registry::{Job, JobEvent, Jobs, is_running};
 
 use crate::api::types::*;
 use crate::api::{Api, ApiError, Body, Segment, blocking, files};

@@ -25,7 +25,16 @@ pub type Tell<'a> = &'a mut dyn FnMut(JobProgress);
 /// All jobs of this run of the program.
 pub struct Jobs {
     all: Mutex<All>,
-    events: broadcast::Sender<JobJson>,
+    events: broadcast::Sender<JobEvent>,
+}
+
+/// Something about a job, told after it is so.
+#[derive(Clone, Debug)]
+pub enum JobEvent {
+    /// it began, went on, was told to stop, or ended
+    Changed(JobJson),
+    /// it has ended and is forgotten
+    Removed(JobJson),
 }
 
 #[derive(Default)]
@@ -106,6 +115,7 @@ impl Jobs {
         work: impl FnOnce(Tell<'_>, &AtomicBool) -> Result<JobDone, ApiError> + Send + 'static,
     ) -> Result<Arc<Job>, ApiError> {
         let job = self.admit(kind, address)?;
+        self.tell(JobEvent::Changed(job.now()));
         let (jobs, worked) = (self.clone(), job.clone());
         let telling = (self.clone(), job.clone());
         let done = tokio::task::spawn_blocking(move || {
@@ -140,7 +150,9 @@ impl Jobs {
                 msg,
             ));
         }
-        all.forget_oldest();
+        for forgotten in all.forget_oldest() {
+            self.tell(JobEvent::Removed(forgotten));
+        }
         all.last += 1;
         let job = Arc::new(Job {
             cancel: AtomicBool::new(false),
@@ -153,7 +165,11 @@ impl Jobs {
 
     fn change(&self, job: &Job, change: impl FnOnce(&mut JobJson)) {
         job.now.send_modify(change);
-        let _ = self.events.send(job.now()); // nobody may be listening
+        self.tell(JobEvent::Changed(job.now()));
+    }
+
+    fn tell(&self, event: JobEvent) {
+        let _ = self.events.send(event); // nobody may be listening
     }
 
     /// All of them, oldest first.
@@ -179,14 +195,16 @@ impl Jobs {
         let ran = job.runs();
         if ran {
             job.stop();
+            self.tell(JobEvent::Changed(job.now()));
         } else if let Ok(id) = id.parse() {
             self.lock().jobs.remove(&id);
+            self.tell(JobEvent::Removed(job.now()));
         }
         Ok((job.now(), ran))
     }
 
-    /// Events from now on: a job began, went on or ended.
-    pub fn subscribe(&self) -> broadcast::Receiver<JobJson> {
+    /// Events from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<JobEvent> {
         self.events.subscribe()
     }
 
@@ -215,7 +233,9 @@ impl Jobs {
 }
 
 impl All {
-    fn forget_oldest(&mut self) {
+    /// Makes room for one more; what went for it.
+    fn forget_oldest(&mut self) -> Vec<JobJson> {
+        let mut forgotten = Vec::new();
         while self.jobs.len() >= REMEMBERED {
             let Some(oldest) = self
                 .jobs
@@ -223,10 +243,11 @@ impl All {
                 .find(|(_, job)| !job.runs())
                 .map(|(id, _)| *id)
             else {
-                return; // fewer run than are remembered
+                break; // fewer run than are remembered
             };
-            self.jobs.remove(&oldest);
+            forgotten.extend(self.jobs.remove(&oldest).map(|job| job.now()));
         }
+        forgotten
     }
 }
 
@@ -312,8 +333,19 @@ mod tests {
             ),
             ("done", 3, 3)
         );
-        assert_eq!(events.recv().await.unwrap().progress.entries, 3);
-        assert_eq!(events.recv().await.unwrap().state, "done");
+        let JobEvent::Changed(begun) = events.recv().await.unwrap() else {
+            panic!("it has just begun");
+        };
+        assert_eq!(
+            (begun.state.as_str(), begun.progress.entries),
+            ("running", 0)
+        );
+        let JobEvent::Changed(on) = events.recv().await.unwrap() else {
+            panic!("it goes on");
+        };
+        assert_eq!((on.state.as_str(), on.progress.entries), ("running", 3));
+        let done = events.recv().await.unwrap();
+        assert!(matches!(done, JobEvent::Changed(job) if job.state == "done"));
     }
 
     #[tokio::test]

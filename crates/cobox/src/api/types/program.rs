@@ -66,8 +66,12 @@ pub struct ErrorsJson {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EventJson {
-    /// `drive/changed`, `drive/conflicts`, `peer/about`, `peer/connection`, `space/about`, `space/last-sync`,
-    /// `space/message`, `space/mount`, `job/changed`, `refused`, `events/missed`
+    /// `drive/changed`, `drive/conflicts`, `file/annotation`; `space/changed`, `space/removed`, `space/about`,
+    /// `space/health`, `space/last-sync`, `space/message`, `space/mount`, `space/receipt`; `replica/changed`,
+    /// `replica/removed`; `message`; `member/changed`, `member/presence`, `member/left`; `peer/about`, `peer/changed`,
+    /// `peer/connection`, `peer/removed`; `identity/changed`; `device/changed`, `device/removed`, `device/command`,
+    /// `device/seen`, `device/gone`; `hub/changed`; `job/changed`, `job/removed`; `system/hint`; `refused`;
+    /// `events/missed`. What each means and carries is in docs/api.md
     #[serde(rename = "type")]
     pub kind: String,
     /// space; empty if it is about all

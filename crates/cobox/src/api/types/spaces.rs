@@ -14,6 +14,32 @@ pub struct SpaceRef {
     pub name: String,
 }
 
+/// What shall be different about a space.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct SpaceChangeJson {
+    /// its name, for all its members
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// how many replicators shall hold everything, 0 to 1000
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<u32>,
+    /// how old their last proof may be, in milliseconds, at least 1000
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<u64>,
+}
+
+/// A space, and what is wanted of its copies.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SpaceTermsJson {
+    /// which
+    #[serde(flatten)]
+    pub space: SpaceRef,
+    /// how many replicators shall hold everything
+    pub threshold: u32,
+    /// how old their last proof may be, in milliseconds
+    pub tolerance: u64,
+}
+
 /// How far a space or replica is.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -59,6 +85,10 @@ pub struct SpaceJson {
     pub conflicts: u64,
     /// how it is mounted
     pub mount: Option<MountJson>,
+    /// how many replicators shall hold everything
+    pub threshold: u32,
+    /// how old their last proof may be, in milliseconds
+    pub tolerance: u64,
 }
 
 /// A proven copy elsewhere.

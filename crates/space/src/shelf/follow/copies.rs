@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::super::event::ShelfEvent;
 use super::super::inner::lock;
 use super::Ears;
-use crate::health::Colour;
+use crate::health::Health;
 use crate::log::now_ms;
 use crate::space::Space;
 
@@ -32,9 +32,15 @@ pub(super) struct Safety {
 
 #[derive(Default)]
 struct Seen {
-    colour: Option<Colour>,
+    health: Option<Health>,
     /// When it may change by itself, Unix ms.
     until: Option<u64>,
+}
+
+/// Whether a person is told the same: words get older by themselves.
+fn says_the_same(one: &Health, other: &Health) -> bool {
+    let facts = |health: &Health| (health.colour, health.policy, health.known);
+    facts(one) == facts(other) && one.copies == other.copies
 }
 
 impl Safety {
@@ -85,8 +91,8 @@ impl Ears {
             let health = space.health()?;
             let mut seen = lock(&told);
             seen.until = health.until_ms.into_iter().chain(again).min();
-            let before = seen.colour.replace(health.colour);
-            if before.is_some_and(|before| before != health.colour) {
+            let before = seen.health.replace(health.clone());
+            if before.is_some_and(|before| !says_the_same(&before, &health)) {
                 inner.say(ShelfEvent::Health { address, health });
             }
             Ok(())

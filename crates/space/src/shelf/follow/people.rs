@@ -42,6 +42,7 @@ impl Ears {
         let (address, inner) = (self.address, self.inner.upgrade()?);
         let waiting: Vec<_> = lock(&self.unclaimed).drain(..).collect();
         let say = move |space: &Space| {
+            inner.tell_earlier(space)?;
             let has = |member: &Member| member.devices.iter().any(|device| device.writer == writer);
             if let Some(member) = space.members()?.into_iter().find(has)
                 && member.online
