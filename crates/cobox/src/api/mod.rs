@@ -4,6 +4,7 @@
 
 mod access;
 mod annotations;
+mod archive;
 pub mod bytes_in_url;
 mod compat;
 pub mod devices;
@@ -20,11 +21,13 @@ mod messages;
 mod mounts;
 mod openapi;
 mod page;
+mod pictures;
 mod program;
 mod qr;
 pub mod query;
 mod range;
 mod shapes;
+mod shown;
 mod socket;
 mod spaces;
 pub mod time;
@@ -37,6 +40,7 @@ pub use access::Access;
 pub use door::{Door, Reach, Remote};
 pub use error::ApiError;
 pub use jobs::Jobs;
+pub use pictures::Pictures;
 
 use crate::logs::Logs;
 use crate::mounts::{Mounts, WEB_ROOT};
@@ -71,6 +75,8 @@ pub struct Api {
     pub access: Arc<Access>,
     /// long work
     pub jobs: Arc<Jobs>,
+    /// spaces as they were, while they are browsed
+    pub pictures: Arc<Pictures>,
     /// the last lines of the log
     pub logs: Logs,
     /// shown in status
@@ -93,6 +99,7 @@ fn calls() -> OpenApiRouter<Arc<Api>> {
         .merge(spaces::routes())
         .merge(mounts::routes())
         .merge(files::routes())
+        .merge(archive::routes())
         .merge(local::routes())
         .merge(jobs::routes())
         .merge(query::routes())
