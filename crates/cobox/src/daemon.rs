@@ -262,6 +262,7 @@ async fn open_house<R: FnMut(Inside<'_>, &Ready)>(
         mounts: mounts.clone(),
         access: run.access.clone(),
         jobs: Arc::default(),
+        pictures: Arc::default(),
         logs: options.logs.clone(),
         home: home.path().display().to_string(),
         token: run.mark()?,
@@ -289,6 +290,7 @@ async fn open_house<R: FnMut(Inside<'_>, &Ready)>(
         hub.rest();
     }
     api.jobs.close(GRACE).await;
+    api.pictures.forget();
     tending.abort();
     watching.abort();
     // Before the shelf: what was written through mounts has yet to be committed.

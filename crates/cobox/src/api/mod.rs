@@ -4,6 +4,7 @@
 
 mod access;
 mod annotations;
+mod archive;
 pub mod bytes_in_url;
 mod compat;
 pub mod devices;
@@ -23,11 +24,13 @@ mod mounts;
 pub mod moving;
 mod openapi;
 mod page;
+mod pictures;
 mod program;
 mod qr;
 pub mod query;
 mod range;
 mod shapes;
+mod shown;
 mod socket;
 mod spaces;
 pub mod time;
@@ -42,6 +45,7 @@ pub use error::ApiError;
 pub use events::{NEWS, watch_state};
 pub use jobs::Jobs;
 pub use locked::{LockedApi, Unlocking, locked_router};
+pub use pictures::Pictures;
 
 use crate::logs::Logs;
 use crate::mounts::{Mounts, WEB_ROOT};
@@ -77,6 +81,8 @@ pub struct Api {
     pub access: Arc<Access>,
     /// long work
     pub jobs: Arc<Jobs>,
+    /// spaces as they were, while they are browsed
+    pub pictures: Arc<Pictures>,
     /// the last lines of the log
     pub logs: Logs,
     /// shown in status
@@ -129,6 +135,7 @@ fn calls() -> OpenApiRouter<Arc<Api>> {
         .merge(spaces::routes())
         .merge(mounts::routes())
         .merge(files::routes())
+        .merge(archive::routes())
         .merge(local::routes())
         .merge(jobs::routes())
         .merge(keys::routes())

@@ -86,6 +86,7 @@ pub fn files(client: &Client, command: Files, output: &Output) -> Result<Done, C
         } => {
             let request = RestoreJson {
                 version,
+                to: None,
                 at: at.map(exact).transpose()?,
             };
             let call = Place::parse(&path)?.call("/restore");
