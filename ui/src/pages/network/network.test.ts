@@ -14,7 +14,7 @@ const peer = (peerId: string, spaces: string[], online = true) => ({ peerId, spa
 const world = graph(
   { name: "Me", publicKey: "me-key", peers: [peer("bob-machine", ["s1"]), peer("attic-machine", ["s1", "admin"]), peer("who", ["s2"]), peer("gone", ["s1"], false), peer("me-machine", [])] },
   [overview("s1", [member("me", { me: true }), member("bob"), member("cy")], [{ peerId: "attic-machine", online: true }, { peerId: "foreign", online: false }]), overview("s2", [member("bob", { online: true })])],
-  [{ address: "a1", publicKey: "attic-key", name: "Attic", peerId: "attic-machine", online: true, admin: true, replicas: 1 } as Machine],
+  [{ address: "a1", publicKey: "attic-key", name: "Attic", peerId: "attic-machine", online: true, admin: true, replicas: 1, replicates: [] } as unknown as Machine],
 );
 const node = (id: string) => world.nodes.find((one) => one.id === id)!;
 
