@@ -1,8 +1,9 @@
+import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import { colour } from "./colour";
 
 test("a key has one colour, keys have many, and what is no key is grey", () => {
-  const keys = Array.from({ length: 200 }, (_, n) => ((n * 2654435761) >>> 0).toString(16).padStart(8, "0") + "0".repeat(56));
+  const keys = Array.from({ length: 200 }, (_, n) => createHash("sha256").update(`${n}`).digest("hex"));
   for (const key of keys) expect(colour(key)).toEqual(colour(key));
   expect(new Set(keys.map((key) => colour(key).hue)).size).toBeGreaterThan(100);
   for (const { hue, second, chroma } of keys.map(colour)) {
