@@ -36,6 +36,11 @@ test("a line is live where both meet now", () => {
   expect([...touched(world, "s2")].sort()).toEqual(["me", "peer who", "person bob-key", "s2"]);
 });
 
+test("a device of ours that keeps nothing yet hangs on us", () => {
+  const idle = { address: "a2", publicKey: "k", name: "Idle", online: false, admin: true, replicas: 0, replicates: [] } as unknown as Machine;
+  expect(graph({ name: "Me", publicKey: "me-key", peers: [] }, [], [idle]).edges).toEqual([{ from: "device a2", to: "me", live: false }]);
+});
+
 test("everything has a place of its own inside the picture, the same each time", () => {
   for (const width of [320, 700, 1100]) {
     const { places, height } = layout(world, width);
