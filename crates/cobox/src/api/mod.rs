@@ -24,6 +24,7 @@ mod program;
 mod qr;
 pub mod query;
 mod range;
+mod settings;
 mod shapes;
 mod socket;
 mod spaces;
@@ -87,6 +88,7 @@ pub struct Api {
 fn calls() -> OpenApiRouter<Arc<Api>> {
     let small = OpenApiRouter::new()
         .merge(program::routes())
+        .merge(settings::routes())
         .merge(access::routes())
         .merge(openapi::routes())
         .merge(qr::routes())
