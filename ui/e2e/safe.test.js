@@ -12,7 +12,7 @@ const NAMES = [
   "مساحة العائلة",
   "\u202egnp.erutcip",
   "👩‍👩‍👧‍👦 🎉",
-  "long".repeat(40),
+  "long".repeat(24),
 ];
 
 const it = stage(async ({ world }) => {
