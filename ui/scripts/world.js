@@ -113,9 +113,9 @@ export class Node {
   }
 }
 
-/** Waits until something holds; it is looked at again and again, for half a minute. */
-export async function until(what, holds) {
-  const end = Date.now() + 30_000;
+/** Waits until something holds; it is looked at again and again, for half a minute if nothing else is said. */
+export async function until(what, holds, patience = 30_000) {
+  const end = Date.now() + patience;
   while (Date.now() < end) {
     if (await holds()) return;
     await new Promise((later) => setTimeout(later, 100));
