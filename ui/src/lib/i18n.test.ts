@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, bytes, choose, duration, number, words } from "./i18n";
+import { ago, bytes, choose, duration, number, span, words } from "./i18n";
 
 const t = words({
   en: { files: { one: "{n} file", other: "{n} files" }, hello: "Hello, {name} {missing}" },
@@ -29,4 +29,9 @@ test("times are said as people say them", () => {
   expect(ago(now - 86_400_000, now)).toBe("yesterday");
   expect(ago(now + 2 * 86_400_000, now)).toBe("in 2 days");
   expect(duration(604_800_000)).toBe("1 week");
+});
+
+test("a chosen length of time is said as it was chosen", () => {
+  choose("en");
+  expect([span(604_800_000), span(86_400_000), span(5_400_000), span(90_000)]).toEqual(["7 days", "24 hours", "1.5 hours", "1.5 minutes"]);
 });

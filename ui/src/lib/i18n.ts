@@ -106,6 +106,14 @@ export function duration(milliseconds: number): string {
   return new Intl.NumberFormat(locale.value, style).format(seconds / length);
 }
 
+/** A length of time that somebody chose, in days or hours: "7 days", not "1 week". */
+export function span(milliseconds: number): string {
+  const [unit, length] = milliseconds >= 172_800_000 ? (["day", 86_400_000] as const) : (["hour", 3_600_000] as const);
+  if (milliseconds < length) return duration(milliseconds);
+  const style = { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 1 } as const;
+  return new Intl.NumberFormat(locale.value, style).format(milliseconds / length);
+}
+
 /** "Alice, Bob and Carol" */
 export function list(items: string[]): string {
   return new Intl.ListFormat(locale.value).format(items);

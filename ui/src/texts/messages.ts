@@ -27,7 +27,6 @@ export const t = words({
     privateHint: "Sealed: only {name} and you can read it. The others see that there is a message, not what it says.",
     tooLong: "This is too long for one message ({n} bytes too many). Put it into a file of the space instead.",
     readOnly: "You may read here, but not write.",
-    notThere: "This person has not joined yet. Choose somebody else.",
     alone: "There is nobody else here yet. What you write waits for those who join.",
   },
   de: {
@@ -55,7 +54,6 @@ export const t = words({
     privateHint: "Versiegelt: Nur {name} und du können es lesen. Die anderen sehen, dass es eine Nachricht gibt, nicht was darin steht.",
     tooLong: "Das ist zu lang für eine Nachricht ({n} Byte zu viel). Lege es stattdessen als Datei in den Space.",
     readOnly: "Du darfst hier lesen, aber nicht schreiben.",
-    notThere: "Diese Person ist noch nicht beigetreten. Wähle jemand anderen.",
     alone: "Außer dir ist noch niemand hier. Was du schreibst, wartet auf alle, die beitreten.",
   },
 });

@@ -28,7 +28,6 @@ export const t = words({
     legendOnline: "ring: connected now",
     legendLive: "solid line: both meet there now; dashed: they shared it and are apart",
     none: "none",
-    describe: "{name}, {kind}, {state}; {spaces}",
   },
   de: {
     title: "Netz",
@@ -56,6 +55,5 @@ export const t = words({
     legendOnline: "Ring: jetzt verbunden",
     legendLive: "durchgezogen: beide treffen sich dort gerade; gestrichelt: sie teilen ihn und sind getrennt",
     none: "keine",
-    describe: "{name}, {kind}, {state}; {spaces}",
   },
 });

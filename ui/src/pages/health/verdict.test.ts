@@ -14,8 +14,8 @@ test("every colour is explained by what it comes from", () => {
   expect(why(health("green", [], { threshold: 0 }), NOW)).toMatch(/No copies on devices are asked for/);
   expect(why(health("red", []), NOW)).toMatch(/No device keeps a copy/);
   expect(why(health("red", [copy({ state: "partial", lastSyncAt: null })]), NOW)).toMatch(/No copy has been complete/);
-  expect(why(health("red", [copy({ state: "stale", lastSyncAt: "2026-04-03T10:00:00Z" })]), NOW)).toMatch(/1 week.*4 weeks ago/);
-  expect(why(health("amber", [copy()]), NOW)).toMatch(/^Only 1 device holds.*1 week.*Wanted: 2/);
+  expect(why(health("red", [copy({ state: "stale", lastSyncAt: "2026-04-03T10:00:00Z" })]), NOW)).toMatch(/7 days.*4 weeks ago/);
+  expect(why(health("amber", [copy()]), NOW)).toMatch(/^Only 1 device holds.*7 days.*Wanted: 2/);
   expect(why(health("amber", [copy({ state: "behind" })]), NOW)).toMatch(/none has proven what was written since/);
   expect(why(health("green", [copy(), copy()]), NOW)).toMatch(/^2 devices hold everything/);
 });

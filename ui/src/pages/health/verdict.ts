@@ -4,7 +4,7 @@
  * The colour is the program's; the words are made here from the same facts, so that they are in the person's language. Pure.
  */
 import type { Schemas } from "@/api/client";
-import { ago, bytes, duration } from "@/lib/i18n";
+import { ago, bytes, span } from "@/lib/i18n";
 import { t } from "@/texts/health";
 
 type Health = Schemas["HealthJson"];
@@ -12,7 +12,7 @@ export type Copy = Schemas["CopyJson"];
 
 export function why(health: Health, now: number): string {
   const { threshold, copies, complete, colour } = health;
-  const time = duration(health.tolerance);
+  const time = span(health.tolerance);
   if (threshold === 0) return t("whyNoneWanted");
   if (copies.length === 0) return t("whyNoCopies");
   if (colour === "red") {

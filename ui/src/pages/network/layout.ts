@@ -18,6 +18,8 @@ export interface Layout {
 /** Room that a thing with its name needs, in pixels. */
 const WIDE = 104;
 const HIGH = 74;
+/** How far out the spaces are, of the way to the outer ring. */
+const INNER = 0.54;
 const TURN = 2 * Math.PI;
 /** The first is at the top. */
 const START = -TURN / 4;
@@ -27,7 +29,7 @@ export function layout(graph: Graph, width: number): Layout {
   const outer = graph.nodes.filter((node) => node.kind !== "space" && node.kind !== "me");
   const reach = width / 2 - WIDE / 2;
   // Names beside each other need room: what the ring lacks in width it gets in height.
-  const tall = Math.max(radius(outer.length, reach), radius(inner.length, reach * 0.52) / 0.52, 150);
+  const tall = Math.max(radius(outer.length, reach), radius(inner.length, reach * INNER) / INNER, 220);
   const height = Math.round(2 * tall + HIGH + 24);
   const middle = { x: width / 2, y: height / 2 - 8 };
 
@@ -35,7 +37,7 @@ export function layout(graph: Graph, width: number): Layout {
   const angles = new Map(inner.map((node, at) => [node.id, START + (at * TURN) / inner.length]));
   const put = (id: string, angle: number, part: number) =>
     places.set(id, { x: middle.x + Math.cos(angle) * reach * part, y: middle.y + Math.sin(angle) * tall * part });
-  for (const [id, angle] of angles) put(id, angle, 0.52);
+  for (const [id, angle] of angles) put(id, angle, INNER);
   for (const [id, angle] of around(outer, angles)) put(id, angle, 1);
   return { width, height, places };
 }
