@@ -43,6 +43,8 @@ const AT_ONCE = 3;
 export class Queue {
   uploads: Upload[] = [];
   #next = 0;
+  /** Nothing before this place is waiting: thousands are not looked through for each. */
+  #from = 0;
   #running = new Map<number, AbortController>();
 
   constructor(
@@ -52,7 +54,7 @@ export class Queue {
 
   add(wanted: readonly Wanted[]): void {
     // A new beginning: what was done is not counted again.
-    if (this.totals().open === 0) this.uploads = this.uploads.filter((one) => one.state === "failed");
+    if (this.totals().open === 0) this.#keep(this.uploads.filter((one) => one.state === "failed"));
     for (const one of wanted) this.uploads.push({ ...one, id: this.#next++, size: one.file?.size ?? 0, sent: 0, state: "waiting" });
     this.#go();
   }
@@ -74,6 +76,7 @@ export class Queue {
 
   /** Tries again what failed; only what nobody answered, if so asked. */
   retry(which: (upload: Upload) => boolean = () => true): void {
+    this.#from = 0;
     for (const one of this.uploads) {
       if (one.state !== "failed" || !which(one)) continue;
       [one.state, one.sent, one.problem, one.isAway] = ["waiting", 0, undefined, undefined];
@@ -83,7 +86,7 @@ export class Queue {
 
   /** Forgets everything, once nothing is on its way. */
   clear(): void {
-    if (this.totals().open === 0) this.uploads = [];
+    if (this.totals().open === 0) this.#keep([]);
     this.changed();
   }
 
@@ -101,9 +104,13 @@ export class Queue {
     return totals;
   }
 
+  #keep(uploads: Upload[]): void {
+    [this.uploads, this.#from] = [uploads, 0];
+  }
+
   #go(): void {
-    for (const upload of this.uploads) {
-      if (this.#running.size >= AT_ONCE) break;
+    for (; this.#from < this.uploads.length && this.#running.size < AT_ONCE; this.#from += 1) {
+      const upload = this.uploads[this.#from]!;
       if (upload.state === "waiting") void this.#run(upload);
     }
     this.changed();
