@@ -32,7 +32,8 @@ const routes: RouteRecordRaw[] = [
 export const router = createRouter({
   history: createWebHistory(),
   routes,
-  scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? false : { top: 0 }),
+  // A part of a page that is named in the address comes into sight, below what covers the top of a phone.
+  scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? false : to.hash ? { el: to.hash, top: 80 } : { top: 0 }),
 });
 
 /** After going to another page, the next key press is about that page: its heading has the focus, and is read out. */

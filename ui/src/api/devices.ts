@@ -5,6 +5,8 @@ import { useLive, type Live, type LiveEvent } from "./live";
 export type Machine = Schemas["DeviceJson"] & {
   /** its device key, once its admin space tells */
   peerId?: string;
+  /** what it was told to keep */
+  replicates: Schemas["DeviceReplicaJson"][];
 };
 
 /** Something may have changed about a device. */
@@ -18,18 +20,23 @@ export function useMachines(): Live<Machine[]> {
 
 async function machines(signal: AbortSignal): Promise<Machine[]> {
   const devices = await api.get("/api/devices", { signal });
-  const all = await Promise.all(devices.map(async (device) => ({ ...device, peerId: await deviceKey(device, signal) })));
+  const all = await Promise.all(devices.map((device) => machine(device, signal)));
   return all.sort((a, b) => a.name.localeCompare(b.name));
 }
 
 /** The device is a member of its admin space; its machine is known by its device key. */
-async function deviceKey(device: Schemas["DeviceJson"], signal: AbortSignal): Promise<string | undefined> {
+async function machine(device: Schemas["DeviceJson"], signal: AbortSignal): Promise<Machine> {
+  const { address } = device;
   try {
-    const members = await api.get("/api/spaces/{space}/members", { path: { space: device.address }, signal });
-    return members.find((member) => member.publicKey === device.publicKey)?.devices.at(-1)?.peerId;
+    const [detail, members] = await Promise.all([
+      api.get("/api/devices/{device}", { path: { device: address }, signal }),
+      api.get("/api/spaces/{space}/members", { path: { space: address }, signal }),
+    ]);
+    const peerId = members.find((member) => member.publicKey === device.publicKey)?.devices.at(-1)?.peerId;
+    return { ...device, peerId, replicates: detail.replicates };
   } catch (error) {
     // One that was left in this moment, or has not told of itself yet.
-    if (error instanceof ApiError && !error.isAway) return undefined;
+    if (error instanceof ApiError && !error.isAway) return { ...device, replicates: [] };
     throw error;
   }
 }

@@ -63,7 +63,7 @@ export const t = words({
     looking: "Suche in diesem Netz …",
     nothingSeen: "Bisher keines. Ist es eingeschaltet und im selben Netz?",
     waits: "wartet darauf, eingerichtet zu werden",
-    open: "lässt noch jemanden als Verwalter herein",
+    open: "lässt noch jemanden herein, der es mitverwaltet",
     needsCode: "zeigt einen Code",
     setUp: "Einrichten",
     addTitle: "Gerät hinzufügen",

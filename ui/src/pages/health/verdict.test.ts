@@ -21,7 +21,7 @@ test("every colour is explained by what it comes from", () => {
 });
 
 test("every state of a copy has words", () => {
-  expect(how(copy(), NOW)).toBe("has everything, proven 1 hour ago");
+  expect(how(copy(), NOW)).toBe("has everything; last proof: 1 hour ago");
   expect(how(copy({ blocksBehind: 2 }), NOW)).toMatch(/catching up/);
   expect(how(copy({ state: "behind", bytesBehind: 2_000_000 }), NOW)).toMatch(/^2 MB behind/);
   expect(how(copy({ state: "stale" }), NOW)).toMatch(/too long ago/);

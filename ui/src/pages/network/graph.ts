@@ -97,7 +97,9 @@ export function graph(status: Status, spaces: readonly Overview[], machines: rea
   return { nodes, edges: nodes.flatMap(edges) };
 }
 
+/** To the spaces it has; what has none of ours is at least connected to us, or obeys us. */
 function edges(node: Node): Edge[] {
+  if (node.kind !== "me" && node.kind !== "space" && node.spaces.length === 0) return [{ from: node.id, to: "me", live: node.online }];
   const meets = new Set(node.peers.filter((peer) => peer.online).flatMap((peer) => peer.spaces));
   return node.spaces.map((space) => ({ from: node.id, to: space, live: node.kind === "me" || meets.has(space) }));
 }

@@ -14,7 +14,7 @@ const peer = (peerId: string, spaces: string[], online = true) => ({ peerId, spa
 const world = graph(
   { name: "Me", publicKey: "me-key", peers: [peer("bob-machine", ["s1"]), peer("attic-machine", ["s1", "admin"]), peer("who", ["s2"]), peer("gone", ["s1"], false), peer("me-machine", [])] },
   [overview("s1", [member("me", { me: true }), member("bob"), member("cy")], [{ peerId: "attic-machine", online: true }, { peerId: "foreign", online: false }]), overview("s2", [member("bob", { online: true })])],
-  [{ address: "a1", publicKey: "attic-key", name: "Attic", peerId: "attic-machine", online: true, admin: true, replicas: 1 } as Machine],
+  [{ address: "a1", publicKey: "attic-key", name: "Attic", peerId: "attic-machine", online: true, admin: true, replicas: 1, replicates: [] } as unknown as Machine],
 );
 const node = (id: string) => world.nodes.find((one) => one.id === id)!;
 
@@ -34,6 +34,11 @@ test("a line is live where both meet now", () => {
   const live = (from: string, to: string) => world.edges.find((edge) => edge.from === from && edge.to === to)?.live;
   expect([live("person bob-key", "s1"), live("person bob-key", "s2"), live("person cy-key", "s1"), live("device a1", "s1"), live("me", "s2")]).toEqual([true, false, false, true, true]);
   expect([...touched(world, "s2")].sort()).toEqual(["me", "peer who", "person bob-key", "s2"]);
+});
+
+test("a device of ours that keeps nothing yet hangs on us", () => {
+  const idle = { address: "a2", publicKey: "k", name: "Idle", online: false, admin: true, replicas: 0, replicates: [] } as unknown as Machine;
+  expect(graph({ name: "Me", publicKey: "me-key", peers: [] }, [], [idle]).edges).toEqual([{ from: "device a2", to: "me", live: false }]);
 });
 
 test("everything has a place of its own inside the picture, the same each time", () => {

@@ -1,0 +1,41 @@
+/** Notes that members stick on files and folders. */
+import { words } from "@/lib/i18n";
+
+export const t = words({
+  en: {
+    title: "Notes on files",
+    lead: "Members can stick notes on a file or folder. They stay with it when it is moved or renamed.",
+    open: "Notes on files",
+    top: "The whole space",
+    up: "Up",
+    folders: "Choose a file or folder",
+    here: "Notes on {name}",
+    none: "No notes on it yet.",
+    empty: "This folder is empty.",
+    key: "What about",
+    keyHint: "For instance: place, rating, to do",
+    value: "Note",
+    add: "Stick it on",
+    remove: "Take away: {key}",
+    readOnly: "You may read notes here, but not write any.",
+    folder: "folder",
+  },
+  de: {
+    title: "Anmerkungen zu Dateien",
+    lead: "Mitglieder können Anmerkungen an eine Datei oder einen Ordner heften. Sie bleiben daran, auch wenn sie verschoben oder umbenannt wird.",
+    open: "Anmerkungen zu Dateien",
+    top: "Der ganze Space",
+    up: "Nach oben",
+    folders: "Datei oder Ordner wählen",
+    here: "Anmerkungen zu {name}",
+    none: "Noch keine Anmerkungen dazu.",
+    empty: "Dieser Ordner ist leer.",
+    key: "Worum es geht",
+    keyHint: "Zum Beispiel: Ort, Bewertung, zu tun",
+    value: "Anmerkung",
+    add: "Anheften",
+    remove: "Wegnehmen: {key}",
+    readOnly: "Du darfst Anmerkungen hier lesen, aber keine schreiben.",
+    folder: "Ordner",
+  },
+});
