@@ -30,7 +30,18 @@ function pages({ spaces, devices }) {
     ["home-create", "alice", "/", pressed("New space")],
     ["home-join", "alice", "/", pressed("Join by code")],
     ["space-files", "alice", photos],
+    ["space-files-selected", "alice", photos, async (page) => {
+      const boxes = page.locator("[data-at] input[type=checkbox]");
+      await boxes.nth(1).click();
+      await boxes.nth(3).click({ modifiers: ["Shift"] });
+    }],
+    ["space-files-menu", "alice", photos, async (page) => page.locator("[data-at='2']").click({ button: "right" })],
+    ["space-files-picture", "alice", `${photos}?path=2026&show=May%203.svg`],
+    ["space-files-text", "alice", `${photos}?show=notes.md`],
     ["space-history", "alice", `${photos}/history`],
+    ["space-history-file", "alice", `${allotment}/history?file=plan.txt`],
+    ["space-history-compare", "alice", `${allotment}/history?file=plan.txt`, pressed(/^Compare/)],
+    ["space-history-then", "alice", `${photos}/history?at=${encodeURIComponent(new Date().toISOString())}`],
     ["space-conflicts", "alice", `${allotment}/conflicts`],
     ["space-members", "alice", `${photos}/members`],
     ["space-invite", "alice", `${photos}/members`, pressed("Invite somebody")],

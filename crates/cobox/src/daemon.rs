@@ -120,6 +120,7 @@ async fn serve(
         mounts: mounts.clone(),
         access: Arc::new(Access::of(home.path())),
         jobs: Arc::default(),
+        pictures: Arc::default(),
         logs: options.logs.clone(),
         home: home.path().display().to_string(),
         token,
@@ -134,6 +135,7 @@ async fn serve(
         hub.rest();
     }
     api.jobs.close(GRACE).await;
+    api.pictures.forget();
     tending.abort();
     // Before the shelf: what was written through mounts has yet to be committed.
     let unmounted = on_mounts(&mounts, Mounts::close).await;

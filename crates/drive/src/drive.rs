@@ -22,7 +22,7 @@ use crate::content::run;
 use crate::handle::{self, FileReader};
 use crate::path::DrivePath;
 use crate::record::{Body, Content, Kind, NodeId, Record, RecordError, Time};
-use crate::tree::{self, Changed, Conflict, Entry, Tree, Version, WriterInfo};
+use crate::tree::{self, Changed, Conflict, Entry, Trashed, Tree, Version, WriterInfo};
 use crate::version::{Clock, Dot, WriterTag};
 use bytes::Bytes;
 use cobox_feed::feed::Feed;
@@ -215,6 +215,11 @@ impl Drive {
     /// Versions, newest first.
     pub fn history(&self, path: &DrivePath) -> Result<Vec<Version>, DriveError> {
         Ok(Tree(&self.rows()?).history(path)?)
+    }
+
+    /// What was deleted and can come back, the latest first, at most so many.
+    pub fn trash(&self, most: usize) -> Result<Vec<Trashed>, DriveError> {
+        Ok(Tree(&self.rows()?).trash(most)?)
     }
 
     /// Open conflicts.
@@ -457,7 +462,7 @@ pub(crate) fn now() -> Time {
 /// Which older state to bring back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restore {
-    /// one version of a file
+    /// one version of a file; a deletion is taken back, of folders too
     Version(Dot),
     /// as of a time, ms since 1970
     Time(u64),

@@ -19,6 +19,7 @@ mod rows;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod trash;
 mod values;
 mod view;
 
@@ -76,6 +77,23 @@ pub struct Version {
     pub deleted: bool,
     /// still a head
     pub head: bool,
+}
+
+/// Something that was deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trashed {
+    /// where it was
+    pub path: DrivePath,
+    /// what it was
+    pub kind: Kind,
+    /// bytes it had; 0 for a folder
+    pub size: u64,
+    /// the version that deleted it: restoring it takes the deletion back
+    pub dot: Dot,
+    /// its author's clock, ms
+    pub time_ms: u64,
+    /// who
+    pub writer: WriterTag,
 }
 
 /// Two or more heads of one register, two files of one name, or a loop of moves.

@@ -371,3 +371,65 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_was_deleted_is_listed_and_comes_back_as_it_was() {
+    let peer = Peer::new(&Space::new(), 1);
+    let drive = &peer.drive;
+    drive.create_folder(&path("a/b"), true).expect("folders");
+    write(drive, "a/one", b"1");
+    write(drive, "a/b/two", b"22");
+    write(drive, "three", b"333");
+    drive
+        .rename(&path("three"), &path("a/three"))
+        .expect("moved");
+    drive.remove(&path("a/three"), false).expect("removed");
+    drive.remove(&path("a"), true).expect("removed");
+    let trash = drive.trash(10).expect("trash");
+    let paths: Vec<String> = trash.iter().map(|one| one.path.to_string()).collect();
+    assert_eq!(paths, ["a", "a/three"]);
+    assert_eq!((trash[0].size, trash[1].size), (0, 3));
+    assert_eq!(drive.trash(1).expect("trash").len(), 1);
+    // First what was in the folder: it comes back into a folder of that name.
+    let back = |at: usize| drive.restore(&trash[at].path, Restore::Version(trash[at].dot));
+    back(1).expect("restored");
+    assert_eq!(names(drive, "a"), ["three"]);
+    assert!(matches!(back(0), Err(DriveError::Exists(_))));
+    drive
+        .rename(&path("a"), &path("new"))
+        .expect("out of the way");
+    back(0).expect("restored");
+    assert_eq!(names(drive, "a"), ["b", "one"]);
+    assert_eq!(read(drive, &path("a/b/two")), b"22");
+    assert!(drive.trash(10).expect("trash").is_empty());
+    assert!(
+        matches!(back(0), Err(DriveError::NoVersion(_))),
+        "it is taken back already"
+    );
+}
+
+#[test]
+fn a_name_that_is_used_again_is_no_trash() {
+    let peer = Peer::new(&Space::new(), 1);
+    let drive = &peer.drive;
+    write(drive, "notes", b"old");
+    drive.remove(&path("notes"), false).expect("removed");
+    write(drive, "notes", b"new");
+    assert!(drive.trash(10).expect("trash").is_empty());
+}
+
+#[test]
+fn a_version_comes_back_beside_the_file() {
+    let peer = Peer::new(&Space::new(), 1);
+    let drive = &peer.drive;
+    write(drive, "notes", b"old");
+    let old = drive.stat(&path("notes")).expect("entry").version;
+    let old = old.expect("version");
+    write(drive, "notes", b"new");
+    let copied = drive.restore_as(&path("notes"), old, &path("kept/notes 2"));
+    assert_eq!(copied.expect("copied").content.size, 3);
+    assert_eq!(read(drive, &path("kept/notes 2")), b"old");
+    assert_eq!(read(drive, &path("notes")), b"new");
+    let again = drive.restore_as(&path("notes"), old, &path("notes"));
+    assert!(matches!(again, Err(DriveError::Exists(_))));
+}

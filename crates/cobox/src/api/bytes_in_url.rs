@@ -23,6 +23,16 @@ pub fn parameter(query: Option<&str>, name: &str) -> Option<Vec<u8>> {
         .map(|(_, value)| percent_decode_str(value).collect())
 }
 
+/// All values of a parameter that may come several times.
+pub fn parameters(query: Option<&str>, name: &str) -> Vec<Vec<u8>> {
+    let pairs = query.unwrap_or_default().split('&');
+    pairs
+        .filter_map(|pair| pair.split_once('='))
+        .filter(|(key, _)| *key == name)
+        .map(|(_, value)| percent_decode_str(value).collect())
+        .collect()
+}
+
 /// The same as text; what is not UTF-8 is shown as such.
 pub fn text(query: Option<&str>, name: &str) -> Option<String> {
     let bytes = parameter(query, name)?;

@@ -21,6 +21,9 @@ use utoipa_axum::routes;
 /// Entries between two words about how far a restore is.
 const TELL_EVERY: u64 = 256;
 
+/// Deleted things that are listed.
+const MOST_TRASH: usize = 1000;
+
 type Answer<T> = Result<Json<T>, ApiError>;
 
 /// The calls of this file.
@@ -30,6 +33,7 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(create_folder))
         .routes(routes!(rename))
         .routes(routes!(history))
+        .routes(routes!(trash))
         .routes(routes!(restore))
         .routes(routes!(conflicts))
         .routes(routes!(resolve))
@@ -37,7 +41,10 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
 
 /// List a folder, or show one entry
 #[utoipa::path(get, path = "/spaces/{space}/drive", tag = "files", operation_id = "list",
-    params(("path" = Option<String>, Query, description = "path in the space, percent-encoded; the top folder if missing")),
+    params(
+        ("path" = Option<String>, Query, description = "path in the space, percent-encoded; the top folder if missing"),
+        ("at" = Option<String>, Query, description = "RFC 3339: as it was then"),
+    ),
     responses((status = 200, description = "the entry, and its children if it is a folder", body = ListingJson)),
     extensions(("x-codes" = json!(["@read"]))))]
 pub async fn listing(
@@ -46,17 +53,24 @@ pub async fn listing(
     RawQuery(query): RawQuery,
 ) -> Answer<ListingJson> {
     let path = path_in(query.as_deref())?;
+    let at = instant_in(query.as_deref())?;
     let listing = blocking(move || {
         let space = api.shelf.space(&space)?;
-        let entry = space.drive().stat(&path)?;
-        let children = match entry.kind {
-            Kind::Folder => space.drive().list(&path)?,
+        let drive = space.drive();
+        let then = at.map(|at| api.pictures.of(&space, at)).transpose()?;
+        let entry = match &then {
+            Some(then) => then.stat(&path)?,
+            None => drive.stat(&path)?,
+        };
+        let children = match (entry.kind, &then) {
+            (Kind::Folder, Some(then)) => then.list(&path)?,
+            (Kind::Folder, None) => drive.list(&path)?,
             _ => Vec::new(),
         };
-        let children = children.iter().map(shapes::entry).collect();
+        let shape = |entry| shapes::entry_in(drive, entry);
         Ok::<_, SpaceError>(ListingJson {
-            entry: shapes::entry(&entry),
-            children,
+            entry: shape(&entry),
+            children: children.iter().map(shape).collect(),
         })
     });
     listing.await.map(Json)
@@ -127,6 +141,25 @@ pub async fn history(
     versions.await.map(Json)
 }
 
+/// What was deleted and can come back, the latest first
+///
+/// Of a deleted folder only the folder. Not what a newer file took the name of: that is in the newer one's history.
+#[utoipa::path(get, path = "/spaces/{space}/trash", tag = "files", operation_id = "trash",
+    responses((status = 200, description = "one each, a thousand at most", body = Vec<TrashedJson>)))]
+pub async fn trash(
+    State(api): State<Arc<Api>>,
+    Segment(space): Segment,
+) -> Answer<Vec<TrashedJson>> {
+    let trash = blocking(move || {
+        let space = api.shelf.space(&space)?;
+        let (writers, members) = (space.drive().writers()?, space.members()?);
+        let trash = space.drive().trash(MOST_TRASH)?;
+        let shape = |one| shapes::trashed(one, &writers, &members);
+        Ok::<_, SpaceError>(trash.iter().map(shape).collect())
+    });
+    trash.await.map(Json)
+}
+
 /// Bring back a version, or everything below a folder as of a time
 ///
 /// All of it in one commit, or nothing.
@@ -156,6 +189,15 @@ pub async fn restore(
     let detach = flag(query.as_deref(), "detach");
     let jobs = api.jobs.clone();
     let space = blocking(move || api.shelf.space(&space)).await?;
+    if let Some(to) = &request.to {
+        let Restore::Version(version) = what else {
+            return Err(ApiError::bad("to", "only a version can come back beside"));
+        };
+        let to = parse(&to.bytes())?;
+        let drive = space.drive().clone();
+        blocking(move || drive.restore_as(&path, version, &to).map(drop)).await?;
+        return Ok(Json(RestoredJson { restored: 1 }).into_response());
+    }
     if !detach {
         let restored = blocking(move || bring_back(&space, &path, what, &mut |_| true)).await?;
         return Ok(Json(RestoredJson { restored }).into_response());
@@ -262,6 +304,12 @@ pub(super) fn options_in(query: Option<&str>) -> WriteOptions {
 /// The path in the space that a call is about.
 pub(super) fn path_in(query: Option<&str>) -> Result<DrivePath, ApiError> {
     parse(&bytes_in_url::parameter(query, "path").unwrap_or_default())
+}
+
+/// The time that a call is about, if it says one.
+pub(super) fn instant_in(query: Option<&str>) -> Result<Option<u64>, ApiError> {
+    let text = bytes_in_url::text(query, "at");
+    text.map(|text| moment("at", &text)).transpose()
 }
 
 /// Which version of a file a call is about, if it says so.

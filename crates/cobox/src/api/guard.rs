@@ -172,7 +172,9 @@ fn harden(headers: &mut HeaderMap) {
         (header::REFERRER_POLICY, "no-referrer"),
     ];
     for (name, value) in set {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     // What pages are made of may be kept by the browser; answers of calls may not.
     let cache = headers.entry(header::CACHE_CONTROL);

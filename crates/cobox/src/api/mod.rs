@@ -4,6 +4,7 @@
 
 mod access;
 mod annotations;
+mod archive;
 pub mod bytes_in_url;
 mod compat;
 pub mod devices;
@@ -20,12 +21,14 @@ mod messages;
 mod mounts;
 mod openapi;
 mod page;
+mod pictures;
 mod program;
 mod qr;
 pub mod query;
 mod range;
 mod settings;
 mod shapes;
+mod shown;
 mod socket;
 mod spaces;
 pub mod time;
@@ -38,6 +41,7 @@ pub use access::Access;
 pub use door::{Door, Reach, Remote};
 pub use error::ApiError;
 pub use jobs::Jobs;
+pub use pictures::Pictures;
 
 use crate::logs::Logs;
 use crate::mounts::{Mounts, WEB_ROOT};
@@ -72,6 +76,8 @@ pub struct Api {
     pub access: Arc<Access>,
     /// long work
     pub jobs: Arc<Jobs>,
+    /// spaces as they were, while they are browsed
+    pub pictures: Arc<Pictures>,
     /// the last lines of the log
     pub logs: Logs,
     /// shown in status
@@ -95,6 +101,7 @@ fn calls() -> OpenApiRouter<Arc<Api>> {
         .merge(spaces::routes())
         .merge(mounts::routes())
         .merge(files::routes())
+        .merge(archive::routes())
         .merge(local::routes())
         .merge(jobs::routes())
         .merge(query::routes())

@@ -4,9 +4,11 @@ use crate::api::bytes_in_url::encode;
 use crate::api::types::*;
 use crate::api::{Api, members, time};
 use crate::mounts::Shown;
+use cobox_drive::drive::Drive;
+use cobox_drive::path::DrivePath;
 use cobox_drive::record::{Body, Kind};
-use cobox_drive::tree::{Cause, Conflict, Entry, Version, WriterInfo};
-use cobox_drive::version::Dot;
+use cobox_drive::tree::{Cause, Conflict, Entry, Trashed, Version, WriterInfo};
+use cobox_drive::version::{Dot, WriterTag};
 use cobox_space::members::Member;
 use cobox_space::replica::Replica;
 use cobox_space::shelf::{MountPlace, Shelf, SpaceError};
@@ -121,7 +123,15 @@ fn progress(progress: SyncProgress) -> ProgressJson {
     }
 }
 
-/// One entry of a folder.
+/// One entry of a folder; as far as it is here.
+pub fn entry_in(drive: &Drive, of: &Entry) -> EntryJson {
+    EntryJson {
+        held: drive.held(of),
+        ..entry(of)
+    }
+}
+
+/// One entry of a folder, all of which is here.
 pub fn entry(entry: &Entry) -> EntryJson {
     let target = match &entry.content.body {
         Body::Target(target) => Some(NameBytes::new(target)),
@@ -133,6 +143,7 @@ pub fn entry(entry: &Entry) -> EntryJson {
         size: entry.content.size,
         mtime: time::format(entry.content.mtime.seconds, entry.content.mtime.nanos),
         mode: entry.attrs.mode,
+        held: entry.content.size,
         version: entry.version.as_ref().map(Dot::to_string),
         conflict: entry.conflict,
         target,
@@ -147,16 +158,42 @@ fn kind(kind: Kind) -> &'static str {
     }
 }
 
-/// One version, with its author's name where the author is known.
-pub fn version(version: &Version, writers: &[WriterInfo], members: &[Member]) -> VersionJson {
-    let claim = writers
-        .iter()
-        .find(|w| w.tag == version.writer)
-        .map(|w| &w.claim);
+/// Name and public key of a writer, as far as they are known.
+fn author(
+    tag: WriterTag,
+    writers: &[WriterInfo],
+    members: &[Member],
+) -> (Option<String>, Option<String>) {
+    let claim = writers.iter().find(|w| w.tag == tag).map(|w| &w.claim);
     let author = claim.and_then(|claim| members.iter().find(|m| m.public_key == claim.identity));
     let name = author
         .map(|m| m.name.clone())
         .or_else(|| claim.map(|c| c.device_name.clone()));
+    (name, claim.map(|claim| claim.identity.to_string()))
+}
+
+/// Something that was deleted.
+pub fn trashed(one: &Trashed, writers: &[WriterInfo], members: &[Member]) -> TrashedJson {
+    let (name, public_key) = author(one.writer, writers, members);
+    TrashedJson {
+        path: path(&one.path),
+        kind: kind(one.kind).into(),
+        size: one.size,
+        id: one.dot.to_string(),
+        time: time::format_ms(one.time_ms),
+        author: name.unwrap_or_else(|| "somebody".into()),
+        public_key,
+    }
+}
+
+fn path(path: &DrivePath) -> NameBytes {
+    let names = path.names().iter().map(|name| name.as_bytes());
+    NameBytes::new(&names.collect::<Vec<_>>().join(&b'/'))
+}
+
+/// One version, with its author's name where the author is known.
+pub fn version(version: &Version, writers: &[WriterInfo], members: &[Member]) -> VersionJson {
+    let (name, public_key) = author(version.writer, writers, members);
     let what = match (version.deleted, &version.content, &version.place) {
         (true, ..) => "deleted",
         (_, Some(_), _) => "written",
@@ -167,7 +204,7 @@ pub fn version(version: &Version, writers: &[WriterInfo], members: &[Member]) ->
         id: version.dot.to_string(),
         time: time::format_ms(version.time_ms),
         author: name.unwrap_or_else(|| "somebody".into()),
-        public_key: claim.map(|claim| claim.identity.to_string()),
+        public_key,
         size: version.content.as_ref().map(|content| content.size),
         what: what.into(),
         name: version
@@ -206,14 +243,8 @@ pub fn conflict(conflict: &Conflict, writers: &[WriterInfo], members: &[Member])
         Cause::Name => "name",
         Cause::Loop => "loop",
     };
-    let names: Vec<&[u8]> = conflict
-        .path
-        .names()
-        .iter()
-        .map(|name| name.as_bytes())
-        .collect();
     ConflictJson {
-        path: NameBytes::new(&names.join(&b'/')),
+        path: path(&conflict.path),
         cause: cause.into(),
         versions: conflict
             .versions

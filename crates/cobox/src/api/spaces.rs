@@ -146,6 +146,7 @@ pub async fn delete(State(api): State<Arc<Api>>, Segment(name): Segment) -> Answ
         let space = api.shelf.space(&name)?;
         let gone = short(&space);
         api.mounts.forget(&space);
+        api.pictures.forget();
         api.shelf.delete(&space.address())?;
         Ok::<_, SpaceError>(gone)
     });

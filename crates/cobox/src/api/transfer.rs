@@ -2,7 +2,7 @@
 
 use crate::api::types::*;
 use crate::api::upload::Upload;
-use crate::api::{Api, ApiError, Segment, blocking, files, guard, range, shapes};
+use crate::api::{Api, ApiError, Segment, blocking, files, guard, range, shapes, shown};
 use axum::body::Body as HttpBody;
 use axum::extract::{DefaultBodyLimit, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -46,6 +46,7 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
     params(
         ("path" = Option<String>, Query, description = "path in the space, percent-encoded"),
         ("version" = Option<String>, Query, description = "an older version, by the id that `history` lists"),
+        ("view" = Option<bool>, Query, description = "with its own type, to be shown and not saved, if it is a picture, sound, film, PDF or plain text by its name"),
         ("Range" = Option<String>, Header, description = "one range of bytes"),
         ("If-Range" = Option<String>, Header, description = "the range counts only for this version"),
         ("If-None-Match" = Option<String>, Header, description = "versions that need not be sent"),
@@ -81,7 +82,11 @@ pub async fn read(
         };
         stream(file, part, method == Method::HEAD)
     };
-    describe(response.headers_mut(), tag, &name.unwrap_or_default());
+    let name = name.unwrap_or_default();
+    describe(response.headers_mut(), tag, &name);
+    if files::flag(query.as_deref(), "view") {
+        shown::describe(response.headers_mut(), &name);
+    }
     Ok(response)
 }
 
@@ -133,6 +138,11 @@ fn stream(file: FileReader, part: Option<Range<u64>>, head_only: bool) -> Respon
 fn body(file: FileReader, part: Range<u64>) -> HttpBody {
     let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(4);
     tokio::task::spawn_blocking(move || send_file(&file, part, &sender));
+    body_of(receiver)
+}
+
+/// What somebody sends piece by piece.
+pub(super) fn body_of(receiver: mpsc::Receiver<io::Result<Bytes>>) -> HttpBody {
     let chunks = futures_util::stream::unfold(receiver, async |mut receiver| {
         receiver.recv().await.map(|chunk| (chunk, receiver))
     });
@@ -143,13 +153,17 @@ fn body(file: FileReader, part: Range<u64>) -> HttpBody {
 fn describe(headers: &mut HeaderMap, tag: Option<String>, name: &[u8]) {
     insert(headers, header::CONTENT_TYPE, "application/octet-stream");
     insert(headers, header::ACCEPT_RANGES, "bytes");
-    insert(headers, header::CONTENT_DISPOSITION, &disposition(name));
+    insert(
+        headers,
+        header::CONTENT_DISPOSITION,
+        &disposition("attachment", name),
+    );
     if let Some(tag) = tag {
         insert(headers, header::ETAG, &tag);
     }
 }
 
-fn insert(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+pub(super) fn insert(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     if let Ok(value) = HeaderValue::from_str(text) {
         headers.insert(name, value);
     }
@@ -162,8 +176,9 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// To be saved under its name, never shown as a page: the name whole for those who understand it, and a plain one.
-fn disposition(name: &[u8]) -> String {
+/// Under which name it is to be saved (`attachment`: it is, and never shown as a page): the name whole for those who
+/// understand it, and a plain one.
+pub(super) fn disposition(how: &str, name: &[u8]) -> String {
     let whole = String::from_utf8_lossy(name);
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._ ".contains(c);
     let plain: String = whole
@@ -171,7 +186,7 @@ fn disposition(name: &[u8]) -> String {
         .map(|c| if is_plain(c) { c } else { '_' })
         .collect();
     let whole = percent_encode(whole.as_bytes(), PLAIN);
-    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{whole}")
+    format!("{how}; filename=\"{plain}\"; filename*=UTF-8''{whole}")
 }
 
 fn send_file(file: &FileReader, mut part: Range<u64>, sender: &mpsc::Sender<io::Result<Bytes>>) {
@@ -260,7 +275,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_name_breaks_out_of_its_header(name in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let text = disposition(&name);
+            let text = disposition("attachment", &name);
             prop_assert_eq!(text.matches('"').count(), 2);
             prop_assert!(text.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
         }
@@ -269,7 +284,7 @@ mod tests {
     #[test]
     fn names_are_given_plain_and_whole() {
         assert_eq!(
-            disposition("schön \"1\".txt".as_bytes()),
+            disposition("attachment", "schön \"1\".txt".as_bytes()),
             "attachment; filename=\"sch_n _1_.txt\"; filename*=UTF-8''sch%C3%B6n%20%221%22.txt"
         );
     }

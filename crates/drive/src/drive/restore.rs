@@ -42,6 +42,29 @@ impl Drive {
         Ok(count)
     }
 
+    /// Brings a version of a file back beside it, under a path where nothing is.
+    pub fn restore_as(
+        &self,
+        path: &DrivePath,
+        dot: Dot,
+        to: &DrivePath,
+    ) -> Result<Entry, DriveError> {
+        let mut work = self.work()?;
+        let mut plan = Plan::new(&work.writer, self);
+        let version = find_version(&work.tree(), path, dot)?;
+        let no_version = || DriveError::NoVersion(dot.to_string());
+        let kind = version.node.kind().ok_or_else(no_version)?;
+        let content = version.content.ok_or_else(no_version)?;
+        if work.tree().lookup(to)?.is_some() {
+            return Err(DriveError::Exists(to.to_string()));
+        }
+        let (parent, name) = self.place(&mut work, to, true, &mut plan.changes)?;
+        let record = birth(kind, parent, name, content, Default::default());
+        plan.copy(self, &work.tree(), path, version.node, record)?;
+        self.finish(work, Some(plan.intake), plan.changes, &[])?;
+        self.stat(to)
+    }
+
     /// Keeps one version; the others become history.
     pub fn resolve(&self, path: &DrivePath, keep: Dot) -> Result<(), DriveError> {
         let work = self.work()?;
@@ -67,6 +90,10 @@ impl Drive {
         path: &DrivePath,
         dot: Dot,
     ) -> Result<(), DriveError> {
+        let deleted = deleted_by(&work.tree(), path, dot)?;
+        if !deleted.is_empty() {
+            return self.plan_undelete(work, plan, path, &deleted);
+        }
         let tree = work.tree();
         let version = find_version(&tree, path, dot)?;
         let no_version = || DriveError::NoVersion(dot.to_string());
@@ -96,6 +123,33 @@ impl Drive {
                 }
             }
         }
+    }
+
+    /// Takes a deletion back: what was deleted is there again as it was then, a folder with everything in it.
+    fn plan_undelete(
+        &self,
+        work: &mut Work<'_>,
+        plan: &mut Plan,
+        path: &DrivePath,
+        nodes: &[NodeId],
+    ) -> Result<(), DriveError> {
+        if work.tree().lookup(path)?.is_some() {
+            return Err(DriveError::Exists(path.to_string()));
+        }
+        let (folder, _) = path.split().ok_or(DriveError::Root)?;
+        let parents = work.tree().folders(&folder)?;
+        let mut moved = None;
+        for node in nodes {
+            let Some(kind) = node.kind() else { continue };
+            let home = work.tree().place(*node)?;
+            let is_home = home.is_some_and(|(parent, _)| parents.contains(&parent));
+            if !is_home && moved.is_none() {
+                moved = Some(self.place(work, path, true, &mut plan.changes)?);
+            }
+            let place = moved.clone().filter(|_| !is_home);
+            plan.revive(&work.tree(), *node, kind, place, None)?;
+        }
+        Ok(())
     }
 
     fn plan_time(
@@ -168,6 +222,21 @@ impl Drive {
         }
         Ok((old.kind == Kind::Folder).then_some(old.node))
     }
+}
+
+/// What a version deleted at a path; nothing if it is no deletion, or if that was taken back.
+fn deleted_by<R: ReadRows + ?Sized>(
+    tree: &Tree<'_, R>,
+    path: &DrivePath,
+    dot: Dot,
+) -> Result<Vec<NodeId>, DriveError> {
+    let mut nodes = Vec::new();
+    for version in tree.history(path)? {
+        if version.dot == dot && version.deleted && tree.is_deleted(version.node)? {
+            nodes.push(version.node);
+        }
+    }
+    Ok(nodes)
 }
 
 /// Where a node that is not shown at a path is now.

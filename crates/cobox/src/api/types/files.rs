@@ -47,6 +47,8 @@ pub struct EntryJson {
     pub mtime: String,
     /// permission bits
     pub mode: u32,
+    /// bytes of it that are on this machine; the others come when they are asked for
+    pub held: u64,
     /// names the shown version
     pub version: Option<String>,
     /// a version or file that competes with the one shown under the plain name
@@ -97,12 +99,35 @@ pub struct VersionJson {
     pub current: bool,
 }
 
-/// What to bring back: one of the two.
+/// Something that was deleted.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TrashedJson {
+    /// where it was
+    pub path: NameBytes,
+    /// `file`, `folder` or `symlink`
+    pub kind: String,
+    /// bytes; 0 for a folder
+    pub size: u64,
+    /// the version that deleted it: restore it, and all is there again
+    pub id: String,
+    /// RFC 3339, by its author's clock
+    pub time: String,
+    /// who deleted it
+    pub author: String,
+    /// author's public key
+    pub public_key: Option<String>,
+}
+
+/// What to bring back: a version or a time.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct RestoreJson {
-    /// a version's id
+    /// a version's id; that of a deletion takes it back
     #[serde(default)]
     pub version: Option<String>,
+    /// with a version: beside the file, under this path, where nothing is
+    #[serde(default)]
+    pub to: Option<NameBytes>,
     /// RFC 3339
     #[serde(default)]
     pub at: Option<String>,
