@@ -244,7 +244,7 @@ fn a_key_becomes_a_picture_for_those_who_may_call() {
     assert!(picture.body.starts_with(b"<?xml") || picture.body.starts_with(b"<svg"));
     let long = get(
         &node,
-        &format!("/api/qr?text={}", "F".repeat(4297)),
+        &format!("/api/qr?text={}", "F".repeat(2801)),
         &node.bearer(),
     );
     assert_eq!((long.status, long.code().as_str()), (413, "too_large"));

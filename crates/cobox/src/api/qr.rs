@@ -11,8 +11,8 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// Longest text, in bytes: what the largest code holds, of capitals and digits.
-const MOST: usize = 4296;
+/// Longest text, in bytes: a whole invite fits. The largest size of code is beyond it, whose scores overflow in the library.
+const MOST: usize = 2800;
 
 /// The call of this file.
 pub fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -27,7 +27,7 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
     reason = "describes the query, which is read from its bytes"
 )]
 struct Text {
-    /// 1 to 4296 bytes; letters in capitals take least room
+    /// 1 to 2800 bytes; capitals and digits alone make a smaller picture
     text: String,
 }
 
@@ -68,9 +68,9 @@ mod tests {
     fn texts_become_pictures_within_bounds() {
         let small = picture(b"0f").unwrap();
         assert!(small.contains("<svg") && picture(&[b'F'; MOST]).unwrap().len() > small.len());
+        // Small letters need the largest code of all that are made.
+        assert!(picture(&[b'f'; MOST]).unwrap().len() > small.len());
         assert!(picture(b"").is_err() && picture(&[b'F'; MOST + 1]).is_err());
-        // Small letters need more room: then it is the picture that has none.
-        assert!(picture(&[b'f'; 2953]).is_ok() && picture(&[b'f'; MOST]).is_err());
         assert!(!picture(b"<script>").unwrap().contains("script"));
     }
 }
