@@ -367,6 +367,7 @@ fn restore(
 ) -> Result<(), CliError> {
     let request = RestoreJson {
         version,
+        to: None,
         at: at.map(exact).transpose()?,
     };
     let restored: RestoredJson = client.call(Method::POST, &place.call("/restore"), &request)?;
