@@ -2,6 +2,8 @@
 import { execFile, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer as createHttp } from "node:http";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -24,6 +26,15 @@ async function lanPort() {
   await new Promise((bound) => socket.bind(0, "127.0.0.1", bound));
   const { port } = socket.address();
   await new Promise((closed) => socket.close(closed));
+  return String(port);
+}
+
+/** A TCP port that nobody uses, for a program that stays the same to a browser when it starts again. */
+async function apiPort() {
+  const server = createServer();
+  await new Promise((bound) => server.listen(0, "127.0.0.1", bound));
+  const { port } = server.address();
+  await new Promise((closed) => server.close(closed));
   return String(port);
 }
 
@@ -90,16 +101,21 @@ export class Node {
   }
 
   /** Bytes into a file of a space. */
-  async put(space, path, bytes) {
-    const address = `${this.url}/api/spaces/${encodeURIComponent(space)}/files?path=${encodeURIComponent(path)}`;
+  put(space, path, bytes) {
+    return this.putBytes(space, encodeURIComponent(path), bytes);
+  }
+
+  /** As `put`, with a path of any bytes, as it stands in an address. */
+  async putBytes(space, path, bytes) {
+    const address = `${this.url}/api/spaces/${encodeURIComponent(space)}/files?path=${path}`;
     const answer = await fetch(address, { method: "PUT", headers: { authorization: `Bearer ${this.token}` }, body: bytes });
     if (!answer.ok) throw new Error(`put ${path}: ${answer.status} ${await answer.text()}`);
   }
 }
 
-/** Waits until something holds; it is looked at again and again, for half a minute. */
-export async function until(what, holds) {
-  const end = Date.now() + 30_000;
+/** Waits until something holds; it is looked at again and again, for half a minute if nothing else is said. */
+export async function until(what, holds, patience = 30_000) {
+  const end = Date.now() + patience;
   while (Date.now() < end) {
     if (await holds()) return;
     await new Promise((later) => setTimeout(later, 100));
@@ -113,11 +129,14 @@ export class World {
     world.folder = mkdtempSync(join(tmpdir(), "cobox-world-"));
     world.lan = await lanPort();
     world.nodes = [];
+    world.servers = [];
     return world;
   }
 
-  async member(name) {
-    const node = await this.#start(name, ["up", "--port", "0", "--lan-port", this.lan]);
+  /** Somebody with a name. With `stays` at a port that it has again after a restart. */
+  async member(name, { stays = false } = {}) {
+    const port = stays ? await apiPort() : "0";
+    const node = await this.#start(name, ["up", "--port", port, "--lan-port", this.lan]);
     if (name) await node.call("PATCH", "/identities/current", { name });
     return node;
   }
@@ -146,7 +165,16 @@ export class World {
     return path;
   }
 
+  /** Another program of this machine that serves a page. */
+  async page(html) {
+    const server = createHttp((_, answer) => answer.setHeader("content-type", "text/html").end(html));
+    await new Promise((bound) => server.listen(0, "127.0.0.1", bound));
+    this.servers.push(server);
+    return { url: `http://localhost:${server.address().port}/` };
+  }
+
   async end() {
+    for (const server of this.servers) server.close();
     await Promise.all(this.nodes.map((node) => node.stop()));
     rmSync(this.folder, { recursive: true, force: true });
   }

@@ -1,9 +1,8 @@
 //! The gate: format, lints, all tests, one count at the end.
 
+use crate::count::Count;
 use crate::page;
 use crate::run::{command, ensure, install_npm, install_python, run};
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
 
 /// Runs everything that must pass. `quick` leaves out what needs other languages.
 pub fn test(quick: bool) -> Result<(), String> {
@@ -26,10 +25,15 @@ pub fn test(quick: bool) -> Result<(), String> {
     if !quick {
         page::test()?;
     }
-    let count = cargo_test(quick)?;
+    let mut count = Count::new();
+    cargo_test(&mut count, quick)?;
+    // With a program that was not built there is nothing to browse.
+    if !quick && count.passed > 0 {
+        page::stories(&mut count)?;
+    }
     println!(
         "{} passed, {} failed, {} skipped",
-        count.passed, count.failed, count.ignored
+        count.passed, count.failed, count.skipped
     );
     if count.failed > 0 || !count.clean {
         return Err("tests failed".into());
@@ -46,6 +50,7 @@ fn prepare() -> Result<(), String> {
         ("node", "nodejs"),
         ("npm", "npm"),
         ("cc", "gcc"),
+        ("chromium", "chromium"),
         ("fusermount3", "fuse3"),
         ("litmus", "litmus"),
         ("git", "git"),
@@ -61,16 +66,7 @@ fn prepare() -> Result<(), String> {
     install_python("interop/contract")
 }
 
-#[derive(Default)]
-struct Count {
-    passed: u64,
-    failed: u64,
-    ignored: u64,
-    clean: bool,
-}
-
-/// Runs `cargo test`, passes its output through and adds up the lines that count.
-fn cargo_test(quick: bool) -> Result<Count, String> {
+fn cargo_test(count: &mut Count, quick: bool) -> Result<(), String> {
     let mut tests = command(
         "cargo",
         &["test", "--workspace", "--locked", "--no-fail-fast"],
@@ -78,45 +74,5 @@ fn cargo_test(quick: bool) -> Result<Count, String> {
     if quick {
         tests.env("COBOX_SKIP_INTEROP", "1");
     }
-    let mut child = tests
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|e| format!("cargo test: {e}"))?;
-    let mut count = Count::default();
-    let output = child.stdout.take().ok_or("cargo test: no output")?;
-    for line in BufReader::new(output).lines() {
-        let line = line.map_err(|e| format!("cargo test: {e}"))?;
-        println!("{line}");
-        if let Some(result) = line.strip_prefix("test result: ") {
-            count.passed += number_before(result, " passed");
-            count.failed += number_before(result, " failed");
-            count.ignored += number_before(result, " ignored");
-        }
-    }
-    count.clean = child
-        .wait()
-        .map_err(|e| format!("cargo test: {e}"))?
-        .success();
-    Ok(count)
-}
-
-fn number_before(text: &str, word: &str) -> u64 {
-    let Some(end) = text.find(word) else { return 0 };
-    let digits = text[..end].rsplit(' ').next().unwrap_or_default();
-    digits.parse().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::number_before;
-
-    #[test]
-    fn counts_are_read_from_the_runners_line() {
-        let line = "ok. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out";
-        assert_eq!(number_before(line, " passed"), 12);
-        assert_eq!(number_before(line, " failed"), 3);
-        assert_eq!(number_before(line, " ignored"), 1);
-        assert_eq!(number_before("nothing", " passed"), 0);
-    }
+    count.run(&mut tests, Count::cargo)
 }

@@ -3,6 +3,7 @@
 //! Not its job: anything the program itself does.
 
 mod bench;
+mod count;
 mod gate;
 mod page;
 mod run;

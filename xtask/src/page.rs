@@ -2,7 +2,9 @@
 //!
 //! The same sources and locked tools give the same bytes; the gate builds it again and compares.
 
+use crate::count::Count;
 use crate::run::{command, ensure, install_npm, root, run};
+use std::path::PathBuf;
 
 /// Writes the description of the API that the page is typed by, and builds the page that goes into the program.
 pub fn build() -> Result<(), String> {
@@ -22,6 +24,15 @@ pub fn build() -> Result<(), String> {
 /// Types, words, unit tests; and what is committed is what `ui/` builds.
 pub fn test() -> Result<(), String> {
     npm("test")
+}
+
+/// The page in a real browser, with the programs that `cargo test` has built.
+pub fn stories(count: &mut Count) -> Result<(), String> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), PathBuf::from);
+    let mut npm = command("npm", &["run", "--silent", "e2e"]);
+    npm.current_dir(root().join("ui"))
+        .env("COBOX", root().join(target).join("debug/cobox"));
+    count.run(&mut npm, Count::node)
 }
 
 /// What building it needs.

@@ -4,6 +4,7 @@ mod common;
 
 use common::Node;
 use common::node::finish;
+use serde_json::{Value, json};
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -91,6 +92,43 @@ fn wrong_settings_name_file_and_line_and_nothing_starts() {
     command.env("COBOX_LAN", "perhaps");
     let said = String::from_utf8(finish(command, b"").stderr).unwrap();
     assert!(said.contains("COBOX_LAN"), "{said}");
+}
+
+#[test]
+fn the_page_can_change_settings_as_the_command_line_does() {
+    let node = Node::started();
+    let all = node.get("/settings");
+    let port = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["key"] == "port");
+    assert_eq!(
+        port.unwrap(),
+        &json!({ "key": "port", "value": "9112", "from": "default" })
+    );
+    let put = |key: &str, body: Value| node.call("PUT", &format!("/settings/{key}"), Some(&body));
+    let (status, set) = put("lan", json!({ "value": "false" }));
+    assert_eq!((status, &set["from"]), (200, &json!("file")), "{set}");
+    assert_eq!(node.ok(&["config", "get", "lan"]).trim(), "false");
+    let path = node.home().join("config.yaml");
+    let before = fs::read_to_string(&path).unwrap();
+    for (key, value, code) in [
+        ("port", "many", "bad_setting"),
+        ("lan", "true\nport: 1", "bad_setting"),
+        ("prot", "1", "no_such_setting"),
+    ] {
+        let (status, said) = put(key, json!({ "value": value }));
+        assert!((400..500).contains(&status), "{key}: {said}");
+        assert_eq!(said["errors"][0]["code"], code, "{said}");
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), before);
+    let (status, usual) = put("lan", json!({}));
+    assert_eq!(
+        (status, &usual["from"]),
+        (200, &json!("default")),
+        "{usual}"
+    );
 }
 
 #[test]

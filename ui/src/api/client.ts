@@ -51,9 +51,11 @@ interface Loose {
   signal?: AbortSignal;
 }
 
-/** What `session.ts` does about a refusal at the door: true if it opened a new session, so that the call is worth a second try. */
-type Door = { refused: () => Promise<boolean>; away: () => string };
+/** What `session.ts` does about a refusal at the door: `refused` is true if it opened a new session, so that the call is worth a second try. */
+type Door = { refused: () => Promise<boolean>; locked?: () => void; away: () => string };
 let door: Door = { refused: async () => false, away: () => "CoBox does not answer" };
+/** HTTP's word for a program that has forgotten its keys until somebody unlocks it. */
+const LOCKED = 423;
 
 export function atDoor(handler: Door): void {
   door = handler;
@@ -76,6 +78,7 @@ export async function raw(method: string, address: string, init: RequestInit = {
   const send = () => fetch(address, { ...init, method: method.toUpperCase(), credentials: "same-origin", cache: "no-store" });
   let response = await reached(send);
   if (response.status === 401 && (await isDoor(response)) && (await door.refused())) response = await reached(send);
+  if (response.status === LOCKED) door.locked?.();
   if (!response.ok) throw await refusal(response);
   return response;
 }

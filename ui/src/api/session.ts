@@ -25,17 +25,25 @@ export const session = ref<State>("unknown");
 /** Why a ticket or a password was not taken. */
 export const problem = ref("");
 
+/** A ticket is taken out of the address before the router reads it, which would write it back. */
+let ticket = takeTicket();
+addEventListener("hashchange", () => {
+  ticket = takeTicket();
+  if (ticket) void begin();
+});
+
 /** Finds out. */
 export async function begin(): Promise<void> {
-  const ticket = takeTicket();
+  const given = ticket;
+  ticket = undefined;
   try {
-    if (ticket) await api.put("/api/auth/tickets", { body: { ticket } });
+    if (given) await api.put("/api/auth/tickets", { body: { ticket: given } });
     else await api.get("/api/auth");
     session.value = "in";
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.isAway) session.value = session.value === "unknown" ? "away" : session.value;
-    else if (ticket) {
+    else if (given) {
       problem.value = error.message;
       session.value = "shut";
     }
@@ -83,5 +91,6 @@ export async function logOut(): Promise<void> {
 atDoor({
   // Who has just logged out does not want to be let in again by a call that was on its way.
   refused: async () => (session.value === "out" ? false : enter()),
+  locked: () => (session.value = "locked"),
   away: () => t("awayShort"),
 });

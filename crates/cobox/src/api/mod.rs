@@ -29,6 +29,7 @@ mod program;
 mod qr;
 pub mod query;
 mod range;
+mod settings;
 mod shapes;
 mod shown;
 mod socket;
@@ -128,6 +129,7 @@ impl Api {
 fn calls() -> OpenApiRouter<Arc<Api>> {
     let small = OpenApiRouter::new()
         .merge(program::routes())
+        .merge(settings::routes())
         .merge(access::routes())
         .merge(moving::routes())
         .merge(openapi::routes())

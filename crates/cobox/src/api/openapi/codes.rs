@@ -276,6 +276,13 @@ pub const SINGLE: &[Row] = &[
         "there is no such identity in this home",
     ),
     (404, "no_such_job", "there is no such job"),
+    (404, "no_such_setting", "there is no such setting"),
+    (400, "bad_setting", "the setting cannot have that value"),
+    (
+        409,
+        "bad_settings",
+        "the file of settings is wrong or cannot be written; msg says where",
+    ),
     (429, "too_many_jobs", "too much long work runs already"),
     (416, "bad_range", "the range is outside the file"),
     (500, "mount_failed", "mounting failed"),

@@ -43,6 +43,25 @@ pub struct StatusJson {
     pub peers: Vec<PeerJson>,
 }
 
+/// A setting as it is now.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SettingJson {
+    /// its name
+    pub key: String,
+    /// its value; empty: not set
+    pub value: String,
+    /// where that comes from: `default`, `file`, or `environment`, which the file does not override
+    pub from: String,
+}
+
+/// What a setting shall be.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SetSettingJson {
+    /// as on the command line; null or missing: as usual
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
 /// One error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorJson {
