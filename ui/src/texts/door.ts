@@ -4,10 +4,10 @@ import { words } from "@/lib/i18n";
 export const t = words({
   en: {
     lockedTitle: "Welcome back",
-    lockedLead: "This CoBox has a password. It guards the page, not the files on the disk.",
+    lockedLead: "This CoBox has a password. It opens the page, and the keys on this machine.",
     password: "Password",
     logIn: "Log in",
-    forgotten: "Forgotten? Whoever may read the files of this user account can set a new one, in a terminal:",
+    forgotten: "Forgotten? While CoBox is unlocked, a new one can be set in a terminal. Once it is locked, only your paper key brings you back:",
     shutTitle: "Is it you?",
     shutLead: "From here it cannot be seen that this browser belongs to the person who runs CoBox. So nothing is shown yet.",
     shutDo: "Open this page from a terminal instead. The command makes a ticket that lets this browser in, once:",
@@ -25,10 +25,10 @@ export const t = words({
   },
   de: {
     lockedTitle: "Willkommen zurück",
-    lockedLead: "Diese CoBox hat ein Passwort. Es schützt die Seite, nicht die Dateien auf der Festplatte.",
+    lockedLead: "Diese CoBox hat ein Passwort. Es öffnet die Seite und die Schlüssel auf diesem Rechner.",
     password: "Passwort",
     logIn: "Anmelden",
-    forgotten: "Vergessen? Wer die Dateien dieses Benutzerkontos lesen darf, kann im Terminal ein neues setzen:",
+    forgotten: "Vergessen? Solange CoBox offen ist, lässt sich im Terminal ein neues setzen. Ist es verschlossen, hilft nur der Schlüssel auf Papier:",
     shutTitle: "Bist du es?",
     shutLead: "Von hier aus ist nicht zu erkennen, dass dieser Browser der Person gehört, die CoBox betreibt. Darum wird noch nichts gezeigt.",
     shutDo: "Öffne diese Seite stattdessen aus einem Terminal. Der Befehl macht eine Eintrittskarte, die diesen Browser einmal einlässt:",

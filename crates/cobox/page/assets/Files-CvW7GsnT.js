@@ -1,1 +1,0 @@
-import{A as e,E as t,F as n,L as r,T as i,b as a,o,r as s}from"./index-D3PeD1He.js";import{n as c}from"./space-CTRKDQlb.js";var l=t({__name:`Files`,setup(t){let{space:l}=c();return(t,c)=>(e(),a(o,null,{default:n(()=>[i(s,{title:r(l).name},null,8,[`title`])]),_:1}))}});export{l as default};

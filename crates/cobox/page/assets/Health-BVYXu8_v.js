@@ -1,1 +1,0 @@
-import{A as e,E as t,L as n,b as r,f as i,n as a}from"./index-D3PeD1He.js";var o=t({__name:`Health`,setup(t){return(t,o)=>(e(),r(a,{title:n(i)(`health`)},null,8,[`title`]))}});export{o as default};

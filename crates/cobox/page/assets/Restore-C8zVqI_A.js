@@ -1,1 +1,0 @@
-import{A as e,E as t,L as n,a as r,b as i,i as a}from"./index-D3PeD1He.js";var o=t({__name:`Restore`,setup(t){return(t,o)=>(e(),i(r,{title:n(a)(`restore`),lead:n(a)(`restoreHint`)},null,8,[`title`,`lead`]))}});export{o as default};

@@ -1,0 +1,1 @@
+import{j as e,q as t}from"./Button-BzlhOLOR.js";var n=Symbol(`space`);function r(){let r=t(n),i=e(()=>r.data.value);return{space:i,address:e(()=>i.value.address),reload:r.reload}}export{r as n,n as t};

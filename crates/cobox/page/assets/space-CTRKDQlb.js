@@ -1,1 +1,0 @@
-import{D as e,v as t}from"./index-D3PeD1He.js";var n=Symbol(`space`);function r(){let r=e(n),i=t(()=>r.data.value);return{space:i,address:t(()=>i.value.address),reload:r.reload}}export{r as n,n as t};
