@@ -387,7 +387,7 @@ fn what_was_deleted_is_listed_and_comes_back_as_it_was() {
     drive.remove(&path("a"), true).expect("removed");
     let trash = drive.trash(10).expect("trash");
     let paths: Vec<String> = trash.iter().map(|one| one.path.to_string()).collect();
-    assert_eq!(paths, ["a", "a/three"]);
+    assert_eq!(paths, ["/a", "/a/three"]);
     assert_eq!((trash[0].size, trash[1].size), (0, 3));
     assert_eq!(drive.trash(1).expect("trash").len(), 1);
     // First what was in the folder: it comes back into a folder of that name.

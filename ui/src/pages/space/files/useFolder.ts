@@ -35,7 +35,7 @@ export function useFolder(space: Ref<string>, path: Ref<string>) {
   function concerns(event: LiveEvent): boolean {
     if (event.type === "drive/conflicts" || event.type === "space/last-sync") return true;
     if (event.type !== "drive/changed") return false;
-    const changed = String((event.data as { path?: string }).path ?? "");
+    const changed = String((event.data as { path?: string }).path ?? "").replace(/^\/+/, "");
     return isWithin(changed, shown(path.value)) || isWithin(shown(path.value), changed) || !path.value.isWellFormed();
   }
 
