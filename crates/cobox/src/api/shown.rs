@@ -6,7 +6,8 @@ use crate::api::transfer::{disposition, insert};
 use axum::http::{HeaderMap, header};
 
 /// PDF: the browser's own viewer does not work in a sandbox. It runs no script of the document with our rights.
-const PDF_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'";
+const PDF_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'";
 
 /// Headers of a file that is to be shown. What is nothing of the kind stays what is saved.
 pub fn describe(headers: &mut HeaderMap, name: &[u8]) {

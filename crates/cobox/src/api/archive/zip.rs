@@ -255,12 +255,12 @@ fn dos_time(mtime: i64) -> u32 {
     let part = |number: i8| number as u32;
     match u32::try_from(time.year() - 1980) {
         Ok(year) if year < 128 => {
-            year << 25
-                | part(time.month()) << 21
-                | part(time.day()) << 16
-                | part(time.hour()) << 11
-                | part(time.minute()) << 5
-                | part(time.second()) / 2
+            (year << 25)
+                | (part(time.month()) << 21)
+                | (part(time.day()) << 16)
+                | (part(time.hour()) << 11)
+                | (part(time.minute()) << 5)
+                | (part(time.second()) / 2)
         }
         _ => first,
     }
