@@ -83,9 +83,12 @@ fn wait_for_copy(node: &Node) {
     });
 }
 
-fn devices(node: &Node) -> Vec<Value> {
+/// Devices of the first member and what they write with.
+fn devices(node: &Node) -> Vec<(Value, Value)> {
     let members = node.space("photos")["members"].clone();
-    members[0]["devices"].as_array().unwrap().clone()
+    let devices = members[0]["devices"].as_array().unwrap();
+    let both = |device: &Value| (device["peerId"].clone(), device["writer"].clone());
+    devices.iter().map(both).collect()
 }
 
 /// Gives a home what is on paper, and waits until all is back.
@@ -228,9 +231,11 @@ fn what_was_begun_while_nobody_was_there_goes_on_after_a_new_start() {
     );
     lost.replicator.start();
     until("it is back", || {
-        match node.space(&lost.address)["waiting"] == false {
+        let space = node.space(&lost.address);
+        // Words alone do not say what it is called: that comes with what its members wrote.
+        match space["waiting"] == false && space["name"] == "photos" {
             true => Ok(()),
-            false => Err(node.space(&lost.address).to_string()),
+            false => Err(space.to_string()),
         }
     });
     assert_back(&node, &lost);

@@ -8,7 +8,7 @@ use common::{Node, until};
 use serde_json::{Value, json};
 
 /// The calls that show no state that could change while the program runs, or only tell of it themselves.
-const STATELESS: [&str; 12] = [
+const STATELESS: [&str; 13] = [
     "/api",
     "/api/auth",
     "/api/docs",
@@ -16,6 +16,7 @@ const STATELESS: [&str; 12] = [
     "/api/keys/backup.pdf",
     "/api/openapi.json",
     "/api/qr",
+    "/api/settings",
     "/api/spaces/:space/events",
     "/api/spaces/invites/accept",
     "/api/admin/seeders/invites/accept",

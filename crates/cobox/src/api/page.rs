@@ -28,7 +28,8 @@ static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 /// Is this a path of the page, and of neither a call nor a share?
 pub fn is_page(path: &str) -> bool {
     let is_call = path == "/api" || path.starts_with("/api/");
-    !is_call && !path.starts_with(WEB_ROOT)
+    let is_web = path.starts_with(WEB_ROOT) || path == WEB_ROOT.trim_end_matches('/');
+    !is_call && !is_web
 }
 
 /// Whatever no call takes.

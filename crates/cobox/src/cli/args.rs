@@ -102,7 +102,7 @@ pub enum Command {
     /// Keep your keys where no computer can lose them
     #[command(subcommand)]
     Backup(crate::cli::paper::Backup),
-    /// Rehearse: get files back from one replicator alone, with the key as it stands on paper, and compare them
+    /// Rehearse: get files back from one replicator alone, with the key as on paper
     Drill(crate::cli::paper::Drill),
     /// One password for the keys on disk and for the page: set, change, remove; asked for or from standard input
     #[command(args_conflicts_with_subcommands = true)]
