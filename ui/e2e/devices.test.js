@@ -51,7 +51,7 @@ story(it, "a second administrator joins by code, from anywhere", async ({ open }
   const [device] = await it.alice.call("GET", "/devices");
   const [page, bobs] = [await open(it.alice, `/devices/${device.address}`), await open(it.bob, "/devices")];
   const { publicKey } = await it.bob.call("GET", "/identities/current");
-  await button(page, "Add").click();
+  await button(page, "Add an administrator").click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Their public key").fill(publicKey);
   await button(dialog, "Make the code").click();
