@@ -24,7 +24,7 @@ struct Lost {
     address: String,
     public_key: String,
     /// her writers in the space
-    writers: Vec<Value>,
+    writers: Vec<(Value, Value)>,
     pdf: PathBuf,
     _dir: tempfile::TempDir,
 }
@@ -159,7 +159,7 @@ fn the_words_on_the_sheet_and_one_replicator_give_everything_back() {
     assert!(
         lost.writers
             .iter()
-            .all(|old| now.iter().any(|one| one["peerId"] == old["peerId"])),
+            .all(|old| now.iter().any(|one| one.0 == old.0)),
         "{now:?} {:?}",
         lost.writers
     );
