@@ -60,7 +60,7 @@ story(it, "a second administrator joins by code, from anywhere", async ({ open }
   await button(bobs, "Add a device").first().click();
   const adding = bobs.getByRole("dialog");
   await adding.locator("label", { hasText: "I have an invite code" }).click();
-  await adding.getByLabel("Invite code").fill(code);
+  await adding.getByRole("textbox", { name: "Invite code" }).fill(code);
   await button(adding, "Join").click();
   await until("Bob commands it", async () => (await it.bob.call("GET", "/devices")).some((one) => one.admin));
   await seen(page.getByText("added by Alice"));
