@@ -15,7 +15,7 @@ use super::event::ShelfEvent;
 use super::follow::{self, Following};
 use super::start;
 use crate::error::SpaceError;
-use crate::home::{Home, Kept, KindOfFeed, Registry, SpaceEntry};
+use crate::home::{Device, Home, Kept, KindOfFeed, Registry, SpaceEntry};
 use crate::replica::Replica;
 use crate::space::{Ground, Space};
 
@@ -144,7 +144,8 @@ impl Inner {
         if !spaces.iter().any(is_ours) {
             return Ok(Begun::Before);
         }
-        self.renew(&spaces)?;
+        let before = Arc::clone(&lock(&self.ground.device));
+        self.renew(&spaces, Some(&before))?;
         Ok(Begun::Now)
     }
 
@@ -160,13 +161,17 @@ impl Inner {
                 .collect()
         };
         self.store.forget_marker()?;
-        self.renew(&spaces)
+        self.renew(&spaces, None) // the key of before is not ours alone: its owner goes on
     }
 
-    fn renew(self: &Arc<Self>, spaces: &[Arc<Space>]) -> Result<(), SpaceError> {
+    /// Takes new keys and feeds. `before` is the device that goes on under them.
+    fn renew(
+        self: &Arc<Self>,
+        spaces: &[Arc<Space>],
+        before: Option<&Device>,
+    ) -> Result<(), SpaceError> {
         spaces.iter().for_each(|space| space.retire());
-        let before = Arc::clone(&lock(&self.ground.device));
-        let device = start::begin_device(&self.home, &self.ground.identity(), Some(&before))?;
+        let device = start::begin_device(&self.home, &self.ground.identity(), before)?;
         *lock(&self.ground.device) = Arc::new(device);
         for space in spaces.iter().filter(|space| space.writable()) {
             let renewed = space.renew(&self.ground, &self.device_name())?;
