@@ -31,7 +31,6 @@ const LONGEST_WAIT = 8000;
 let socket: WebSocket | undefined;
 let wait = FIRST_WAIT;
 let timer: ReturnType<typeof setTimeout> | undefined;
-let wasLive = false;
 
 function connect(): void {
   clearTimeout(timer);
@@ -40,8 +39,8 @@ function connect(): void {
   socket = opened;
   opened.onopen = () => {
     [link.value, wait] = ["live", FIRST_WAIT];
-    if (wasLive) refresh();
-    wasLive = true;
+    // Also the first time: what was asked for before this may have changed without being told.
+    refresh();
   };
   opened.onmessage = (message) => hear(JSON.parse(String(message.data)) as LiveEvent);
   opened.onclose = () => {
@@ -100,7 +99,7 @@ function stop(): void {
   clearTimeout(timer);
   const closing = socket;
   socket = undefined;
-  [wait, wasLive] = [FIRST_WAIT, false];
+  wait = FIRST_WAIT;
   closing?.close();
 }
 

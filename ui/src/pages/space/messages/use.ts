@@ -30,6 +30,7 @@ export function useMessages(address: Ref<string>) {
 
   function add(message: Message): void {
     if (messages.value) messages.value = merged(messages.value, [message]);
+    else void newest.reload(); // the answer that is on its way may not have it
   }
 
   const ended = new AbortController();
