@@ -42,6 +42,17 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
+test("what was asked for before the line of events opened is asked for again, also the first time", async () => {
+  const { useLive } = await opened();
+  let answer = 0;
+  const live = effectScope().run(() => useLive(async () => ++answer, { on: ["message"] }))!;
+  await vi.advanceTimersByTimeAsync(1);
+  expect(live.data.value).toBe(1);
+  last().onopen!(); // what happened since the answer nobody has told us
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(live.data.value).toBe(2);
+});
+
 test("what is shown is asked for again when an event is about it, a flock of events asks once more", async () => {
   const { useLive } = await opened();
   last().onopen!();
