@@ -137,6 +137,12 @@ impl Overlay {
         // Two's complement: adding a negative number subtracts.
         self.dirty.fetch_add(more as u64, Ordering::AcqRel);
     }
+
+    /// A file without a name holds so many bytes now.
+    fn hold(&self, shared: &Shared, bytes: usize) {
+        let more = shared.hold(bytes);
+        self.nameless.fetch_add(more as u64, Ordering::AcqRel);
+    }
 }
 
 impl OpenFile {
@@ -216,10 +222,7 @@ impl OpenFile {
     /// Counts what it holds without a name.
     fn hold(&self, edit: &Edit) {
         if self.shared.nameless.load(Ordering::Acquire) {
-            let more = self.shared.hold(edit.dirty.bytes());
-            self.overlay
-                .nameless
-                .fetch_add(more as u64, Ordering::AcqRel);
+            self.overlay.hold(&self.shared, edit.dirty.bytes());
         }
     }
 
@@ -403,8 +406,7 @@ impl Overlay {
         if file.orphan || !shared.is_changed() {
             file.shared = None;
             self.account(-shared.give_up());
-            self.nameless
-                .fetch_add(shared.hold(0) as u64, Ordering::AcqRel);
+            self.hold(shared, 0);
             state.drop_if_idle(shared.id);
         }
     }
@@ -417,13 +419,11 @@ impl Overlay {
             shared.nameless.store(true, Ordering::Release);
             let bytes = shared.give_up();
             self.account(-bytes);
-            self.nameless
-                .fetch_add(shared.hold(bytes as usize) as u64, Ordering::AcqRel);
+            self.hold(&shared, bytes as usize);
             state.dead_drafts.extend(shared.draft());
             if let Some(file) = state.file_mut(id).filter(|_| !shared.is_open()) {
                 file.shared = None;
-                self.nameless
-                    .fetch_add(shared.hold(0) as u64, Ordering::AcqRel);
+                self.hold(&shared, 0);
             }
         }
         state.drop_if_idle(id);

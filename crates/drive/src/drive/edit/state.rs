@@ -161,36 +161,31 @@ impl Edit {
         let (Some(node), Some(version)) = (self.node, self.version) else {
             return Ok(false);
         };
-        if self.is_too_much() {
-            return Ok(false);
-        }
-        if self.draft.is_none() || self.draft_is_old {
-            let floor = self.floor;
-            let start = Start::Version {
-                node,
-                version,
-                floor,
-            };
-            self.keep_draft(drive, start)?;
-        }
-        Ok(true)
+        let floor = self.floor;
+        let start = Start::Version {
+            node,
+            version,
+            floor,
+        };
+        self.keep_if_small(drive, start)
     }
 
     /// The same for a file that was never committed: `birth` brings it into being at the next start. False: it has too
     /// much for a draft.
     pub fn sync_birth(&mut self, drive: &Drive, birth: Record) -> Result<bool, DriveError> {
         self.check()?;
-        if self.is_too_much() {
+        self.keep_if_small(drive, Start::Birth(Box::new(birth)))
+    }
+
+    /// False: it has too much for a draft.
+    fn keep_if_small(&mut self, drive: &Drive, start: Start) -> Result<bool, DriveError> {
+        if self.staged.is_some() || self.dirty.bytes() > MAX_DRAFT {
             return Ok(false);
         }
         if self.draft.is_none() || self.draft_is_old {
-            self.keep_draft(drive, Start::Birth(Box::new(birth)))?;
+            self.keep_draft(drive, start)?;
         }
         Ok(true)
-    }
-
-    fn is_too_much(&self) -> bool {
-        self.staged.is_some() || self.dirty.bytes() > MAX_DRAFT
     }
 
     fn keep_draft(&mut self, drive: &Drive, start: Start) -> Result<(), DriveError> {
