@@ -7,9 +7,11 @@ mod database;
 mod engine;
 mod memory;
 mod sealing;
+mod snapshot;
 
-pub use database::{Database, Options, Snapshot, Transaction};
+pub use database::{Database, Options, Transaction};
 pub use memory::MemoryRows;
+pub use snapshot::Snapshot;
 
 use std::ops::Bound;
 
@@ -74,6 +76,18 @@ pub trait ReadRows {
         limit: usize,
     ) -> Result<Vec<Row>, ViewError> {
         self.walk(table, from, to, Way::Up, limit)
+    }
+
+    /// The keys of up to `limit` rows in order, for whoever needs no values: those stay sealed.
+    fn keys(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>, ViewError> {
+        let rows = self.range(table, from, to, limit)?;
+        Ok(rows.into_iter().map(|(key, _)| key).collect())
     }
 
     /// The last `limit` rows between the bounds, last key first.

@@ -65,6 +65,32 @@ fn a_snapshot_stays_as_it_was() {
     assert_eq!(get(&database, b"key").as_deref(), Some(&b"after"[..]));
 }
 
+/// Pictures are shared between commits; whoever looks after a commit must not be handed the one from before it.
+#[test]
+fn who_looks_after_a_commit_sees_it_whoever_else_looks() {
+    let database = Database::in_memory();
+    put(&database, b"key", &0u32.to_be_bytes());
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut last = 0;
+                while !ended.load(std::sync::atomic::Ordering::Acquire) {
+                    let value = get(&database, b"key").unwrap();
+                    let now = u32::from_be_bytes(value.try_into().unwrap());
+                    assert!(now >= last, "{now} after {last}");
+                    last = now;
+                }
+            });
+        }
+        for number in 1..2000u32 {
+            put(&database, b"key", &number.to_be_bytes());
+            assert_eq!(get(&database, b"key").unwrap(), number.to_be_bytes());
+        }
+        ended.store(true, std::sync::atomic::Ordering::Release);
+    });
+}
+
 #[test]
 fn another_key_begins_anew() {
     let dir = tempfile::tempdir().unwrap();

@@ -115,6 +115,8 @@ fn ask(rows: &dyn ReadRows, model: &Model, questions: &[Question]) {
             expected(model, question, |key| is_within(key, question))
         );
         let (from, to) = (slice(&question.from), slice(&question.to));
+        let keys = rows.keys(table, from, to, question.limit).unwrap();
+        assert!(found.iter().map(|(key, _)| key).eq(&keys));
         let found = rows.range_back(table, from, to, question.limit).unwrap();
         let whole = Question {
             limit: usize::MAX,

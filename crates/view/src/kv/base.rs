@@ -84,6 +84,9 @@ pub(super) struct BaseIter<'a> {
     way: Way,
 }
 
+/// A changed row; none: deleted.
+pub(super) type Change<'c> = (&'c Vec<u8>, &'c Option<Vec<u8>>);
+
 /// A value as it lies in the file.
 pub(super) struct Stored<'a> {
     value: AccessGuard<'static, &'static [u8]>,
@@ -92,11 +95,11 @@ pub(super) struct Stored<'a> {
 }
 
 impl BaseIter<'_> {
-    pub(super) fn nothing() -> Self {
+    pub(super) fn nothing(way: Way) -> Self {
         Self {
             range: None,
             opener: None,
-            way: Way::Up,
+            way,
         }
     }
 }
@@ -124,45 +127,83 @@ impl<'a> Iterator for BaseIter<'a> {
     }
 }
 
-/// Committed rows with the changes laid over them, both walked the same way.
-pub(super) fn merge<'r, 'c>(
-    base: BaseIter<'r>,
-    changed: impl Iterator<Item = (&'c Vec<u8>, &'c Option<Vec<u8>>)>,
-    way: Way,
-    limit: usize,
-) -> Result<Vec<Row>, ViewError> {
-    let (mut base, mut changed) = (base.peekable(), changed.peekable());
-    let mut rows = Vec::new();
-    while rows.len() < limit {
-        let order = match (base.peek(), changed.peek()) {
-            (None, None) => break,
-            (Some(Ok((key, _))), Some((changed, _))) => match way {
-                Way::Up => key.cmp(changed),
-                Way::Down => key.cmp(changed).reverse(),
-            },
-            (Some(_), _) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-        };
-        let row = if order == Ordering::Less {
-            take_base(&mut base)?
-        } else {
-            if order == Ordering::Equal {
-                base.next();
-            }
-            changed
-                .next()
-                .and_then(|(key, value)| Some((key.clone(), value.clone()?)))
-        };
-        rows.extend(row);
+impl Stored<'_> {
+    fn open(&self) -> Result<Vec<u8>, ViewError> {
+        self.sealing.open(self.table, self.value.value())
     }
-    Ok(rows)
 }
 
-fn take_base(base: &mut Peekable<BaseIter<'_>>) -> Result<Option<Row>, ViewError> {
-    let Some(row) = base.next() else {
-        return Ok(None);
-    };
-    let (key, stored) = row?;
-    let value = stored.sealing.open(stored.table, stored.value.value())?;
-    Ok(Some((key, value)))
+/// A value that was not opened yet.
+pub(super) enum Value<'r, 'c> {
+    /// committed
+    Stored(Stored<'r>),
+    /// of the changes
+    Changed(&'c [u8]),
+}
+
+/// Committed rows with the changes laid over them, both walked the same way.
+pub(super) struct Merged<'r, C: Iterator> {
+    base: Peekable<BaseIter<'r>>,
+    changed: Peekable<C>,
+    way: Way,
+}
+
+impl<'r, 'c, C: Iterator<Item = Change<'c>>> Merged<'r, C> {
+    pub(super) fn new(base: BaseIter<'r>, changed: C) -> Self {
+        Self {
+            way: base.way,
+            base: base.peekable(),
+            changed: changed.peekable(),
+        }
+    }
+
+    /// Up to `limit` rows.
+    pub(super) fn rows(self, limit: usize) -> Result<Vec<Row>, ViewError> {
+        let open = |row: Result<(Vec<u8>, Value<'r, 'c>), ViewError>| {
+            let (key, value) = row?;
+            match value {
+                Value::Stored(stored) => Ok((key, stored.open()?)),
+                Value::Changed(value) => Ok((key, value.to_vec())),
+            }
+        };
+        self.take(limit).map(open).collect()
+    }
+
+    /// The keys of up to `limit` rows; values stay sealed.
+    pub(super) fn keys(self, limit: usize) -> Result<Vec<Vec<u8>>, ViewError> {
+        self.take(limit).map(|row| Ok(row?.0)).collect()
+    }
+
+    /// Which of the two comes next; `Equal`: a change of a committed row. None at the end.
+    fn order(&mut self) -> Option<Ordering> {
+        match (self.base.peek(), self.changed.peek()) {
+            (None, None) => None,
+            (Some(Ok((key, _))), Some((changed, _))) => Some(match self.way {
+                Way::Up => key.cmp(changed),
+                Way::Down => key.cmp(changed).reverse(),
+            }),
+            (Some(_), _) => Some(Ordering::Less),
+            (None, Some(_)) => Some(Ordering::Greater),
+        }
+    }
+}
+
+impl<'r, 'c, C: Iterator<Item = Change<'c>>> Iterator for Merged<'r, C> {
+    type Item = Result<(Vec<u8>, Value<'r, 'c>), ViewError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let order = self.order()?;
+            if order == Ordering::Less {
+                let row = self.base.next()?;
+                return Some(row.map(|(key, stored)| (key, Value::Stored(stored))));
+            }
+            if order == Ordering::Equal {
+                self.base.next();
+            }
+            if let (key, Some(value)) = self.changed.next()? {
+                return Some(Ok((key.clone(), Value::Changed(value))));
+            }
+        }
+    }
 }

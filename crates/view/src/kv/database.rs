@@ -1,8 +1,9 @@
 //! One file of tables per space: pictures to read from, one transaction at a time to write with.
 
-use super::base::{BaseIter, BaseRows, merge};
+use super::base::{BaseIter, BaseRows, Change, Merged};
 use super::engine::{self, definition, guarded, table_error};
 use super::sealing::Sealing;
+use super::snapshot::{Picture, Snapshot};
 use super::{ReadRows, Row, Rows, Table, ViewError, Way, is_empty_range};
 use cobox_keys::cipher::BlockKey;
 use redb::Durability;
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// Tuning; defaults are right for people.
 #[derive(Clone, Debug)]
@@ -34,11 +35,15 @@ pub struct Database {
     shared: Arc<Shared>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     /// None: in memory.
     path: Option<PathBuf>,
     options: Options,
     sealing: Arc<Sealing>,
+    /// What whoever looks now is shown. None after a commit: kept for longer it would keep the pages that were replaced.
+    latest: Mutex<Option<Arc<Picture>>>,
+    /// Pictures made so far.
+    pictures: AtomicU64,
     /// None only while the file is being replaced, or after that failed.
     engine: RwLock<Option<Arc<redb::Database>>>,
     /// Bytes of rows committed since the last durable commit.
@@ -83,18 +88,28 @@ impl Database {
                 path,
                 options,
                 sealing,
+                latest: Mutex::default(),
+                pictures: AtomicU64::new(0),
                 engine,
                 unflushed,
             }),
         }
     }
 
-    /// A picture of now.
+    /// A picture of now, the same one for all who ask between two commits.
     pub fn snapshot(&self) -> Result<Snapshot, ViewError> {
-        let engine = self.engine()?;
-        let rows = BaseRows::new(&engine, &self.shared.sealing)?;
+        // Held while the picture is made: a commit meanwhile waits, and then throws it away.
+        let mut latest = self.shared.latest();
+        let picture = match &*latest {
+            Some(picture) => picture.clone(),
+            None => {
+                let rows = BaseRows::new(&*self.engine()?, &self.shared.sealing)?;
+                let number = self.shared.pictures.fetch_add(1, Ordering::Relaxed);
+                latest.insert(Arc::new(Picture::new(number, rows))).clone()
+            }
+        };
         Ok(Snapshot {
-            rows,
+            picture,
             _shared: self.shared.clone(),
         })
     }
@@ -172,6 +187,7 @@ impl Database {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
+        self.shared.forget_latest();
         // Closing a damaged file may fail; it is not used again.
         let _ = guarded(|| {
             drop(engine);
@@ -189,30 +205,15 @@ impl Database {
     }
 }
 
-/// A consistent picture of the file; implements `ReadRows`.
-pub struct Snapshot {
-    rows: BaseRows,
-    /// Keeps the file open.
-    _shared: Arc<Shared>,
-}
-
-impl ReadRows for Snapshot {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
-        self.rows.get(table, key)
+impl Shared {
+    fn latest(&self) -> MutexGuard<'_, Option<Arc<Picture>>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn walk(
-        &self,
-        table: Table,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        way: Way,
-        limit: usize,
-    ) -> Result<Vec<Row>, ViewError> {
-        guarded(|| {
-            let base = self.rows.iter(table, from, to, way)?;
-            merge(base, std::iter::empty(), way, limit)
-        })
+    fn forget_latest(&self) {
+        let before = self.latest().take();
+        // It may be the last one, and closes its tables then: outside the lock.
+        drop(before);
     }
 }
 
@@ -253,7 +254,9 @@ impl Transaction {
             }
             write.commit().map_err(table_error)?;
             Ok(bytes)
-        })?;
+        });
+        shared.forget_latest();
+        let bytes = bytes?;
         shared.unflushed.fetch_add(bytes, Ordering::AcqRel);
         Ok(())
     }
@@ -267,6 +270,31 @@ impl Transaction {
                 rows: BTreeMap::new(),
             },
         );
+    }
+
+    /// Takes from the rows between two bounds.
+    fn merged<T>(
+        &self,
+        table: Table,
+        (from, to): (Bound<&[u8]>, Bound<&[u8]>),
+        way: Way,
+        take: impl FnOnce(Merged<'_, Box<dyn Iterator<Item = Change<'_>> + '_>>) -> Result<T, ViewError>,
+    ) -> Result<T, ViewError> {
+        let changes = self.changes.get(&table);
+        let cleared = changes.is_some_and(|changes| changes.cleared);
+        let between = changes.filter(|_| !is_empty_range(from, to));
+        let changed = between.map(|changes| changes.rows.range::<[u8], _>((from, to)));
+        let changed = changed.into_iter().flatten();
+        guarded(|| {
+            let base = match cleared {
+                true => BaseIter::nothing(way),
+                false => self.base.iter(table, from, to, way)?,
+            };
+            take(match way {
+                Way::Up => Merged::new(base, Box::new(changed)),
+                Way::Down => Merged::new(base, Box::new(changed.rev())),
+            })
+        })
     }
 
     fn change(&mut self, table: Table, key: &[u8], value: Option<Vec<u8>>) {
@@ -325,24 +353,17 @@ impl ReadRows for Transaction {
         way: Way,
         limit: usize,
     ) -> Result<Vec<Row>, ViewError> {
-        if is_empty_range(from, to) {
-            return Ok(Vec::new());
-        }
-        let changes = self.changes.get(&table);
-        let cleared = changes.is_some_and(|changes| changes.cleared);
-        let changed = changes.map(|changes| changes.rows.range::<[u8], _>((from, to)));
-        let changed = changed.into_iter().flatten();
-        guarded(|| {
-            let base = if cleared {
-                BaseIter::nothing()
-            } else {
-                self.base.iter(table, from, to, way)?
-            };
-            match way {
-                Way::Up => merge(base, changed, way, limit),
-                Way::Down => merge(base, changed.rev(), way, limit),
-            }
-        })
+        self.merged(table, (from, to), way, |rows| rows.rows(limit))
+    }
+
+    fn keys(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>, ViewError> {
+        self.merged(table, (from, to), Way::Up, |rows| rows.keys(limit))
     }
 }
 
