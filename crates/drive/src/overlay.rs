@@ -23,6 +23,7 @@ use crate::drive::Drive;
 use crate::error::DriveError;
 use crate::record::Time;
 use commit::Committer;
+use look::Groups;
 use state::State;
 use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
@@ -87,6 +88,7 @@ pub struct Overlay {
     /// Last blocks of this overlay's own commits that the tree has not told about yet: what they changed is known here.
     ours: Mutex<HashSet<u64>>,
     committer: Committer,
+    groups: Mutex<Groups>,
     stale: broadcast::Sender<Stale>,
 }
 
@@ -101,6 +103,7 @@ impl Overlay {
             committing: Mutex::new(()),
             ours: Mutex::default(),
             committer: Committer::default(),
+            groups: Mutex::default(),
             stale: broadcast::channel(STALE).0,
         });
         overlay.start()?;
@@ -133,4 +136,9 @@ impl Overlay {
 /// Every value behind these locks is whole after each statement, so a panic elsewhere spoils none.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Nobody has a file of this number any more.
+fn gone(id: FileId) -> DriveError {
+    DriveError::NotFound(format!("number {}", id.0))
 }

@@ -2,7 +2,7 @@
 
 use super::look::{Picture, Stat};
 use super::state::{File, State};
-use super::{FileId, Must, OpenFile, Overlay, Set};
+use super::{FileId, Must, OpenFile, Overlay, Set, gone};
 use crate::drive::edit::Edit;
 use crate::drive::now;
 use crate::error::DriveError;
@@ -10,7 +10,6 @@ use crate::path::{DrivePath, Name};
 use crate::record::{Attrs, Body as Bytes, Content, Kind, MAX_TARGET, NodeId, RecordError};
 use std::sync::Arc;
 
-use super::file::gone;
 use super::shared::{Body, Shared};
 
 /// Permission bits of symlinks.
@@ -101,10 +100,11 @@ impl Overlay {
         mode: u32,
     ) -> Result<FileId, DriveError> {
         self.check_writable()?;
-        let parent = self.parent_node(state, picture, folder)?;
-        if self.find(state, picture, folder, name)?.is_some() {
+        let group = self.group(state, picture, folder)?;
+        if self.find_in(state, picture, &group, name)?.is_some() {
             return Err(DriveError::Exists(name.to_string()));
         }
+        let parent = group.first().copied().ok_or_else(|| gone(folder))?;
         let mut file = File::new(NodeId::generate(kind), None, kind);
         (file.born, file.fresh) = (false, true);
         file.at = Some((parent, name.clone()));
@@ -124,26 +124,28 @@ impl Overlay {
     /// Removes a file or symlink; removing a losing version dismisses it.
     pub fn remove_file(&self, folder: FileId, name: &Name) -> Result<(), DriveError> {
         self.check_writable()?;
-        let id = self.target_of(folder, name)?;
-        let (kind, copy) = {
-            let state = self.state();
-            let file = state.file(id).ok_or_else(|| gone(id))?;
-            (file.kind, file.copy)
-        };
-        if kind == Kind::Folder {
+        let mut state = self.state();
+        let mut picture = self.picture()?;
+        let (id, mut parent) = self.present(&mut state, &picture, folder, name)?;
+        let file = state.file(id).ok_or_else(|| gone(id))?;
+        if file.kind == Kind::Folder {
             return Err(DriveError::IsAFolder(name.to_string()));
         }
-        if let Some(loser) = copy {
+        if let Some(loser) = file.copy {
+            drop(state);
             return self.dismiss(id, loser);
         }
-        self.keep_what_is_open(id)?;
-        let mut state = self.state();
-        let picture = self.picture()?;
-        let parent = self.parent_node(&state, &picture, folder)?;
-        match self.find(&mut state, &picture, folder, name)? {
-            Some(found) if found == id => self.unlink(&mut state, &picture, parent, name, id)?,
-            _ => return Err(DriveError::NotFound(name.to_string())),
+        if file.shared.as_ref().is_some_and(|shared| shared.is_open()) {
+            drop(state);
+            self.keep_what_is_open(id)?;
+            (state, picture) = (self.state(), self.picture()?);
+            let now = self.present(&mut state, &picture, folder, name)?;
+            if now.0 != id {
+                return Err(DriveError::NotFound(name.to_string()));
+            }
+            parent = now.1;
         }
+        self.unlink(&mut state, &picture, parent, name, id)?;
         drop(state);
         self.wake();
         Ok(())
@@ -154,9 +156,7 @@ impl Overlay {
         self.check_writable()?;
         let mut state = self.state();
         let picture = self.picture()?;
-        let found = self.find(&mut state, &picture, folder, name)?;
-        let id = found.ok_or_else(|| DriveError::NotFound(name.to_string()))?;
-        let parent = self.parent_node(&state, &picture, folder)?;
+        let (id, parent) = self.present(&mut state, &picture, folder, name)?;
         self.check_empty(&state, &picture, id)?;
         self.unlink(&mut state, &picture, parent, name, id)?;
         drop(state);
@@ -226,16 +226,9 @@ impl Overlay {
                 && matches!(&*shared.body(), Body::Writing(edit) if edit.staged.is_some())
         });
         match staged {
-            true => self.commit(super::commit::Which::File(id)),
+            true => self.commit(super::plan::Which::File(id)),
             false => Ok(()),
         }
-    }
-
-    pub(super) fn target_of(&self, folder: FileId, name: &Name) -> Result<FileId, DriveError> {
-        let mut state = self.state();
-        let picture = self.picture()?;
-        let found = self.find(&mut state, &picture, folder, name)?;
-        found.ok_or_else(|| DriveError::NotFound(name.to_string()))
     }
 
     /// The node that new names in a folder go into.
@@ -292,6 +285,10 @@ impl Overlay {
         );
         if copy.is_some() {
             return Err(DriveError::ConflictCopy(self.words(&state, id)));
+        }
+        // The kernel tells the time of every file that was just removed, and nobody can ask for it.
+        if file.orphan && file.shared.is_none() {
+            return Ok(());
         }
         state.touch(node, |times| (times.mtime, times.ctime) = (None, now()));
         if node == NodeId::ROOT {

@@ -1,11 +1,9 @@
 //! Making what is pending part of the tree: who asks, when, and in which portions.
 
-pub(super) use super::plan::Which;
-
-use super::plan::{Plan, Planned};
+use super::plan::{Plan, Planned, Which};
 use super::shared::{Body, Shared};
 use super::state::{Doomed, File};
-use super::{FileId, Overlay, lock};
+use super::{FileId, Overlay, gone, lock};
 use crate::drive::commit::DraftId;
 use crate::drive::compose::Form;
 use crate::drive::edit::Edit;
@@ -295,11 +293,11 @@ impl Overlay {
     pub(super) fn dismiss(&self, id: FileId, loser: Dot) -> Result<(), DriveError> {
         let _one = lock(&self.committing);
         let node = self.state().file(id).map(|file| file.node);
-        let node = node.ok_or_else(|| super::file::gone(id))?;
+        let node = node.ok_or_else(|| gone(id))?;
         let work = self.drive.work()?;
         let (winner, copy) = (work.tree().entry(node)?, work.tree().copy(node, loser)?);
         let (Some(winner), Some(copy)) = (winner, copy) else {
-            return Err(super::file::gone(id));
+            return Err(gone(id));
         };
         let change = dismissed(&winner, &copy).into();
         self.drive.finish(work, None, vec![change], &[])?;

@@ -1,10 +1,9 @@
 //! Open files: opening, reading, writing, closing.
 
-use super::commit::Which;
-use super::plan::birth;
+use super::plan::{Which, birth};
 use super::shared::{Body, Shared};
 use super::state::{File, Key, State};
-use super::{FileId, Overlay};
+use super::{FileId, Overlay, gone};
 use crate::drive::edit::Edit;
 use crate::error::DriveError;
 use crate::handle::FileReader;
@@ -435,8 +434,4 @@ impl Drop for OpenFile {
         self.overlay.closed(&self.shared, self.write);
         self.overlay.wake();
     }
-}
-
-pub(super) fn gone(id: FileId) -> DriveError {
-    DriveError::NotFound(format!("number {}", id.0))
 }

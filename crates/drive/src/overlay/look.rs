@@ -1,18 +1,19 @@
 //! Looking: names, details and lists, the tree's with what is not committed laid over.
 
-use super::file::gone;
 use super::state::{File, State};
-use super::{FileId, Overlay};
+use super::{FileId, Overlay, gone, lock};
 use crate::error::DriveError;
 use crate::path::Name;
 use crate::record::{Attrs, Body, Content, Kind, NodeId, Time, Xattrs};
 use crate::tree::{Entry, Tree};
 use crate::version::Dot;
 use cobox_view::kv::Snapshot;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Permission bits of the root.
 const ROOT_MODE: u32 = 0o755;
+/// Folders whose nodes are remembered.
+const MANY_FOLDERS: usize = 4096;
 
 /// A file, folder or symlink as a program sees it.
 #[derive(Clone, Debug)]
@@ -62,6 +63,31 @@ impl Picture {
     }
 }
 
+/// Folders that were asked for since the tree last changed, and the nodes shown as one with each. To find these, the tree
+/// is walked from the root: too much for every look at a name.
+#[derive(Default)]
+pub(super) struct Groups {
+    /// of which picture
+    number: Option<u64>,
+    known: HashMap<NodeId, Vec<NodeId>>,
+}
+
+impl Groups {
+    fn get(&self, picture: &Picture, folder: &NodeId) -> Option<Vec<NodeId>> {
+        let same = self.number == Some(picture.0.number());
+        self.known.get(folder).filter(|_| same).cloned()
+    }
+
+    fn put(&mut self, picture: &Picture, folder: NodeId, group: &[NodeId]) {
+        let number = Some(picture.0.number());
+        if self.number != number || self.known.len() >= MANY_FOLDERS {
+            self.known.clear();
+            self.number = number;
+        }
+        self.known.insert(folder, group.to_vec());
+    }
+}
+
 impl Overlay {
     pub(super) fn picture(&self) -> Result<Picture, DriveError> {
         Ok(Picture(self.drive.rows()?))
@@ -71,8 +97,7 @@ impl Overlay {
     pub fn lookup(&self, folder: FileId, name: &Name) -> Result<Stat, DriveError> {
         let mut state = self.state();
         let picture = self.picture()?;
-        let found = self.find(&mut state, &picture, folder, name)?;
-        let id = found.ok_or_else(|| DriveError::NotFound(name.to_string()))?;
+        let (id, _) = self.present(&mut state, &picture, folder, name)?;
         self.counted(&mut state, &picture, id)
     }
 
@@ -180,10 +205,21 @@ impl Overlay {
         name: &Name,
     ) -> Result<Option<FileId>, DriveError> {
         let group = self.group(state, picture, folder)?;
-        if let Some(slot) = state.slot(&group, name) {
+        self.find_in(state, picture, &group, name)
+    }
+
+    /// The same in folder nodes shown as one.
+    pub(super) fn find_in(
+        &self,
+        state: &mut State,
+        picture: &Picture,
+        group: &[NodeId],
+        name: &Name,
+    ) -> Result<Option<FileId>, DriveError> {
+        if let Some(slot) = state.slot(group, name) {
             return Ok(slot);
         }
-        let Some(entry) = picture.tree().child(&group, name)? else {
+        let Some(entry) = picture.tree().child(group, name)? else {
             return Ok(None);
         };
         let copy = picture.copy(&entry)?;
@@ -192,6 +228,20 @@ impl Overlay {
         file.told = entry.version;
         file.attrs = entry.attrs;
         Ok(Some(state.insert(file)))
+    }
+
+    /// The number under a name where there must be something, and the node that new names beside it go into.
+    pub(super) fn present(
+        &self,
+        state: &mut State,
+        picture: &Picture,
+        folder: FileId,
+        name: &Name,
+    ) -> Result<(FileId, NodeId), DriveError> {
+        let group = self.group(state, picture, folder)?;
+        let found = self.find_in(state, picture, &group, name)?;
+        let id = found.ok_or_else(|| DriveError::NotFound(name.to_string()))?;
+        Ok((id, group.first().copied().ok_or_else(|| gone(folder))?))
     }
 
     /// The folder nodes shown as one with this one; new names go into the first.
@@ -211,11 +261,15 @@ impl Overlay {
         if !file.born || file.node == NodeId::ROOT {
             return Ok(vec![file.node]);
         }
-        let group = picture.tree().group(file.node)?;
-        match group.is_empty() {
-            true => Ok(vec![file.node]),
-            false => Ok(group),
+        if let Some(group) = lock(&self.groups).get(picture, &file.node) {
+            return Ok(group);
         }
+        let mut group = picture.tree().group(file.node)?;
+        if group.is_empty() {
+            group.push(file.node);
+        }
+        lock(&self.groups).put(picture, file.node, &group);
+        Ok(group)
     }
 
     pub(super) fn counted(

@@ -2,7 +2,7 @@
 
 use super::shared::Shared;
 use super::state::{Doomed, File, Pending, State};
-use super::{FileId, Overlay};
+use super::{FileId, Overlay, gone};
 use crate::content::intake::Intake;
 use crate::drive::Work;
 use crate::drive::commit::{Change, DraftId};
@@ -212,9 +212,7 @@ impl Overlay {
             return Ok(None);
         }
         let tree = work.tree();
-        let entry = tree
-            .entry(node)?
-            .ok_or_else(|| super::file::gone(file.id))?;
+        let entry = tree.entry(node)?.ok_or_else(|| gone(file.id))?;
         let mut content = entry.content;
         if takes_over {
             let path = DrivePath::from_names(vec![entry.name]);

@@ -1,11 +1,10 @@
 //! Renaming. A file that takes the place of another becomes its next version, so that history survives the habit of
 //! editors to write beside and rename over.
 
-use super::commit::Which;
-use super::file::gone;
 use super::look::Picture;
+use super::plan::Which;
 use super::state::{File, State};
-use super::{FileId, Overlay, Replace, lock};
+use super::{FileId, Overlay, Replace, gone, lock};
 use crate::drive::now;
 use crate::error::DriveError;
 use crate::path::Name;

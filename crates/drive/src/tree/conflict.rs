@@ -16,7 +16,7 @@ impl<'a, R: ReadRows + ?Sized> Tree<'a, R> {
         let eyes = self.eyes()?;
         let mut found = Vec::new();
         let (mut nodes, mut names) = (Vec::new(), BTreeSet::new());
-        scan(self.0, OPEN, &[], |key, _| {
+        scan_keys(self.0, OPEN, &[], |key| {
             match key.first() {
                 Some(&OPEN_NODE) => nodes.push(node_at(key, 1)?),
                 Some(&OPEN_NAME) => {

@@ -21,7 +21,7 @@ pub(super) fn hash_key<R: ReadRows + ?Sized>(rows: &R) -> Result<[u8; 32], ViewE
 /// Nodes whose place is ignored because of a loop.
 pub(super) fn loops<R: ReadRows + ?Sized>(rows: &R) -> Result<BTreeSet<NodeId>, ViewError> {
     let mut found = BTreeSet::new();
-    scan(rows, LOOPS, &[], |key, _| {
+    scan_keys(rows, LOOPS, &[], |key| {
         found.insert(node_at(key, 0)?);
         Ok(())
     })?;
@@ -137,7 +137,7 @@ impl<'a, R: ReadRows + ?Sized> Eyes<'a, R> {
     /// Nodes whose winning place is in `folder`, those named in the rows that `prefix` selects.
     fn at_home(&self, folder: NodeId, prefix: &[u8]) -> Result<Vec<(NodeId, Node)>, ViewError> {
         let mut ids = BTreeSet::new();
-        scan(self.rows, CHILDREN, prefix, |key, _| {
+        scan_keys(self.rows, CHILDREN, prefix, |key| {
             ids.insert(node_at(key, 32)?);
             Ok(())
         })?;

@@ -62,7 +62,7 @@ impl<'a, R: ReadRows + ?Sized> Tree<'a, R> {
         let eyes = self.eyes()?;
         let mut found = BTreeSet::new();
         let mut add = |table: Table, folder: &NodeId| {
-            scan(self.0, table, &eyes.name_key(folder, name), |key, _| {
+            scan_keys(self.0, table, &eyes.name_key(folder, name), |key| {
                 if found.len() < MAX_NODES {
                     found.insert(node_at(key, 32)?);
                 }
@@ -92,7 +92,7 @@ impl<'a, R: ReadRows + ?Sized> Tree<'a, R> {
         let mut all = nodes.clone();
         let mut stack: Vec<NodeId> = nodes.iter().copied().collect();
         while let Some(node) = stack.pop() {
-            scan(self.0, SUCCEEDS, &node.0, |key, _| {
+            scan_keys(self.0, SUCCEEDS, &node.0, |key| {
                 let older = node_at(key, 16)?;
                 if all.len() < MAX_NODES && all.insert(older) {
                     stack.push(older);

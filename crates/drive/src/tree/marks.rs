@@ -138,7 +138,7 @@ fn at_home(
 ) -> Result<Vec<NodeId>, ViewError> {
     let mut found = BTreeSet::new();
     for table in tables {
-        scan(&*batch.rows, *table, &folder.0, |key, _| {
+        scan_keys(&*batch.rows, *table, &folder.0, |key| {
             found.insert(node_at(key, 32)?);
             Ok(())
         })?;

@@ -62,15 +62,45 @@ pub(super) fn scan<R: ReadRows + ?Sized>(
     prefix: &[u8],
     mut each: impl FnMut(&[u8], &[u8]) -> Result<(), ViewError>,
 ) -> Result<(), ViewError> {
+    in_pages(
+        prefix,
+        |from, to| rows.range(table, from, to, PAGE),
+        |(key, value)| each(&key, &value).map(|()| key),
+    )
+}
+
+/// The same for keys alone, which is cheaper: values need not be opened.
+pub(super) fn scan_keys<R: ReadRows + ?Sized>(
+    rows: &R,
+    table: Table,
+    prefix: &[u8],
+    mut each: impl FnMut(&[u8]) -> Result<(), ViewError>,
+) -> Result<(), ViewError> {
+    in_pages(
+        prefix,
+        |from, to| rows.keys(table, from, to, PAGE),
+        |key| each(&key).map(|()| key),
+    )
+}
+
+/// Reads page after page of what begins with `prefix`; `each` gives the key back.
+fn in_pages<T>(
+    prefix: &[u8],
+    page: impl Fn(Bound<&[u8]>, Bound<&[u8]>) -> Result<Vec<T>, ViewError>,
+    mut each: impl FnMut(T) -> Result<Vec<u8>, ViewError>,
+) -> Result<(), ViewError> {
     let end = after(prefix);
     let to = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
     let mut from = Bound::Included(prefix.to_vec());
     loop {
-        let page = rows.range(table, from.as_ref().map(Vec::as_slice), to, PAGE)?;
-        page.iter().try_for_each(|(key, value)| each(key, value))?;
-        let full = page.len() == PAGE;
-        match page.into_iter().next_back() {
-            Some((last, _)) if full => from = Bound::Excluded(last),
+        let found = page(from.as_ref().map(Vec::as_slice), to)?;
+        let full = found.len() == PAGE;
+        let mut last = None;
+        for row in found {
+            last = Some(each(row)?);
+        }
+        match last {
+            Some(last) if full => from = Bound::Excluded(last),
             _ => return Ok(()),
         }
     }

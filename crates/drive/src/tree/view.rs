@@ -178,7 +178,7 @@ fn start_over(rows: &mut dyn Rows) -> Result<(), ViewError> {
         .filter(|table| ![FEEDS, META, REFUSED].contains(table))
     {
         let mut keys = Vec::new();
-        scan(&*rows, table, &[], |key, _| {
+        scan_keys(&*rows, table, &[], |key| {
             keys.push(key.to_vec());
             Ok(())
         })?;
