@@ -2,7 +2,7 @@
 //! Not its job: writing.
 
 use crate::disk::handles::Handles;
-use crate::disk::read_exact;
+use crate::disk::{is_bad_sector, read_exact};
 use crate::error::StoreError;
 use crate::event::Events;
 use crate::index::extent::BlockPlace;
@@ -108,5 +108,5 @@ fn is_rot(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound
-    ) || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+    ) || is_bad_sector(error)
 }

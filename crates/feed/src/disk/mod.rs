@@ -55,6 +55,11 @@ pub(crate) trait DiskFile: Send + Sync + Debug {
     fn len(&self) -> io::Result<u64>;
 }
 
+/// A bad sector: what is there is lost, the rest of the disk works.
+pub(crate) fn is_bad_sector(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}
+
 /// Reads exactly `buffer.len()` bytes.
 pub(crate) fn read_exact(file: &dyn DiskFile, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
     match file.read_at(offset, buffer)? {
