@@ -12,7 +12,7 @@ use cobox_feed::store::{Options as StoreOptions, Store};
 use cobox_keys::derive::FeedKind;
 use cobox_swarm::swarm::{Role, SwarmEvent};
 use cobox_swarm::transport::memory::MemoryNetwork;
-use cobox_swarm::wire::feed::{Data, NoData, Request};
+use cobox_swarm::wire::feed::{Bitfield, Data, NoData, Range, Request};
 use cobox_swarm::wire::frame::{self, Place};
 use cobox_swarm::wire::session::Refuse;
 use cobox_swarm::wire::space::{Certificates, Open, Reject, SignedReceipt, Summary};
@@ -358,6 +358,68 @@ async fn messages_cut_short_and_lengths_beyond_all_limits() {
         .expect("written");
     let reason = mallory.thrown_out().await;
     assert!(reason.contains("too long"), "{reason}");
+    scene.rest_is_undisturbed().await;
+}
+
+/// The memory for received blocks is there for all peers together: 64 MiB. Whoever announces frames and does not send
+/// them must not take it, be it one who knows the address or a stranger.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_that_are_announced_and_never_come_leave_the_memory_to_others() {
+    for knows_the_address in [true, false] {
+        let mut scene = Scene::new().await;
+        let mut mallory = match knows_the_address {
+            true => scene.mallory().await,
+            false => Mallory::dial(&scene.network, 66, &scene.alice.hint).await,
+        };
+        mallory.hear(|_| true).await; // she is let in
+        let mut frame = (MAX_BULK as u32).to_le_bytes().to_vec();
+        frame.extend([CHANNEL as u8, 1, 0, 0]);
+        for _ in 0..8 {
+            let mut stream = mallory.connection.open_uni().await.expect("a stream");
+            stream.write_all(&frame).await.expect("written");
+            stream.flush().await.expect("written");
+            std::mem::forget(stream); // stays open
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        append(&scene.at_bob, &scene.log, 1, 100).await;
+        let (at_alice, key) = (&scene.at_alice, scene.log.key());
+        let begun = std::time::Instant::now();
+        eventually("Bob's log at Alice", || {
+            at_alice
+                .feed(&key)
+                .is_some_and(|feed| feed.held().len() == 4)
+        })
+        .await;
+        assert!(begun.elapsed() < std::time::Duration::from_secs(2));
+        scene.rest_is_undisturbed().await;
+    }
+}
+
+/// Each block a stretch of its own, a million of them in one message, and blocks taken back one by one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bitfield_full_of_holes_does_not_hang_the_space() {
+    let mut scene = Scene::new().await;
+    let mut mallory = scene.mallory().await;
+    let key = scene.log.key();
+    mallory.claim(1, &key, 0, 3).await;
+    let words = vec![0xaaaa_aaaa; 1 << 16];
+    for start in [0, 1 << 21, u64::MAX - 31] {
+        let words = words.clone();
+        mallory.say(1, &Bitfield { start, words }).await;
+    }
+    for start in (1 << 30..).step_by(2).take(1000) {
+        let (drop, length) = (true, 1);
+        mallory
+            .say(
+                1,
+                &Range {
+                    drop,
+                    start,
+                    length,
+                },
+            )
+            .await;
+    }
     scene.rest_is_undisturbed().await;
 }
 

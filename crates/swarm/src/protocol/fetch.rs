@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 
 /// A peer that answers nothing for so long is taken everything away.
 const STALLED: Duration = Duration::from_secs(20);
+/// A request that is not answered for so long, whatever else is, is taken away too: else who sends a block now and then
+/// could keep all the others from us.
+const OLD: Duration = Duration::from_secs(60);
 /// A head is small: who does not answer with it for so long is not asked for it again until it says that it is ahead.
 const HEAD_STALLED: Duration = Duration::from_secs(5);
 /// A block's size before any is known.
@@ -273,14 +276,15 @@ impl Replication {
             return;
         };
         let silent = now.saturating_duration_since(peer.progress) >= STALLED;
-        if silent && !peer.requests.is_empty() {
+        let age = |outstanding: &Outstanding| now.saturating_duration_since(outstanding.sent);
+        let is_old = |outstanding: &Outstanding| age(outstanding) >= OLD;
+        if !peer.requests.is_empty() && (silent || peer.requests.values().any(is_old)) {
             tracing::debug!(peer = id.0, "no progress: asking others");
             peer.stalled_until = Some(now + STALLED);
         }
         let late = |outstanding: &Outstanding| {
-            let age = now.saturating_duration_since(outstanding.sent);
             let is_head = outstanding.asked.upgrade || outstanding.asked.evidence;
-            silent || is_head && age >= HEAD_STALLED
+            silent || is_old(outstanding) || is_head && age(outstanding) >= HEAD_STALLED
         };
         let requests = peer
             .requests

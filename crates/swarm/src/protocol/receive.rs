@@ -213,15 +213,17 @@ impl Replication {
     fn on_range(&mut self, id: PeerId, key: &FeedKey, range: Held) {
         let end = range.start.saturating_add(range.length);
         self.change_have(id, key, |known| match range.drop {
-            true => known.have.remove(range.start..end),
+            true => known.remove(range.start..end),
             false => known.add(range.start..end),
         });
     }
 
     fn on_bitfield(&mut self, id: PeerId, key: &FeedKey, bitfield: &Bitfield) {
         self.change_have(id, key, |known| {
-            let blocks = (bitfield.start..).step_by(32).zip(&bitfield.words);
-            for (first, word) in blocks {
+            let mut next = bitfield.start;
+            for word in &bitfield.words {
+                let first = next;
+                next = next.saturating_add(32);
                 match *word {
                     0 => {}
                     u32::MAX => known.add(first..first.saturating_add(32)),
