@@ -207,7 +207,8 @@ impl Inner {
         self.checkpointer.stop()
     }
 
-    /// Ends removals that a crash interrupted.
+    /// Ends removals that a crash interrupted. One that cannot be ended costs disk space until the next start; it is no
+    /// reason to keep all the others closed.
     fn finish_removals(&self) -> Result<(), StoreError> {
         for name in self
             .disk
@@ -215,7 +216,9 @@ impl Inner {
             .map_err(StoreError::io("listing spaces"))?
         {
             if let Some(address) = name.strip_suffix(GONE).and_then(segment::address) {
-                self.finish_removal(&address)?;
+                if let Err(error) = self.finish_removal(&address) {
+                    tracing::warn!(%error, "a space that was removed is still on the disk");
+                }
             }
         }
         Ok(())
