@@ -420,7 +420,8 @@ impl Overlay {
             let bytes = shared.give_up();
             self.account(-bytes);
             self.hold(&shared, bytes as usize);
-            state.dead_drafts.extend(shared.draft());
+            let node = state.file(id).map(|file| file.node);
+            state.dead_drafts.extend(shared.draft().zip(node));
             if let Some(file) = state.file_mut(id).filter(|_| !shared.is_open()) {
                 file.shared = None;
                 self.hold(&shared, 0);
