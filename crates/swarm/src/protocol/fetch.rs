@@ -83,8 +83,8 @@ impl Replication {
             return;
         }
         if state.feed.is_own() {
-            let theirs = known.length;
-            return self.ask_for_evidence(id, key, ours, theirs, now);
+            let both_have = if ours > 0 { ours } else { known.length };
+            return self.ask_for_evidence(id, key, both_have, now);
         }
         if state.upgrading.is_some() {
             return;
@@ -194,9 +194,15 @@ impl Replication {
         }
     }
 
-    fn known(&self, id: PeerId, key: &FeedKey) -> Option<&PeerFeed> {
+    pub(super) fn known(&self, id: PeerId, key: &FeedKey) -> Option<&PeerFeed> {
         let known = self.peers.get(&id)?.feeds.get(key)?;
         (!known.refused).then_some(known)
+    }
+
+    /// Is nothing more about a feed taken from this peer?
+    pub(super) fn has_left(&self, id: PeerId, key: &FeedKey) -> bool {
+        let known = self.peers.get(&id).and_then(|peer| peer.feeds.get(key));
+        known.is_some_and(|known| known.refused)
     }
 
     fn ask_for_block(&mut self, id: PeerId, key: &FeedKey, block: u64, urgent: bool, now: Instant) {

@@ -292,21 +292,24 @@ impl Replication {
         self.hungry = true;
     }
 
-    /// Nothing more about this feed is taken from that peer; what it has itself it still gets.
+    /// What a peer says about this feed is wrong, and that is told.
     pub(super) fn refuse_feed(&mut self, id: PeerId, key: &FeedKey, reason: String) {
+        if self.leave_feed(id, key) {
+            self.strike(id, about(key, &reason));
+        }
+    }
+
+    /// Nothing more about this feed is taken from that peer; what it has itself it still gets. False: so it was before.
+    pub(super) fn leave_feed(&mut self, id: PeerId, key: &FeedKey) -> bool {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.ahead.remove(key);
             let known = peer.feeds.entry(*key).or_default();
             if std::mem::replace(&mut known.refused, true) {
-                return;
+                return false;
             }
         }
         self.give_up_feed(id, key);
-        let short: String = key.0[..4]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        self.strike(id, format!("feed {short}: {reason}"));
+        true
     }
 
     /// Tells of a refusal; after a few, the peer is dropped.
@@ -330,6 +333,15 @@ impl Replication {
             self.actions.push(Action::Drop { peer: id, reason });
         }
     }
+}
+
+/// A reason, with the feed that it is about.
+pub(super) fn about(key: &FeedKey, reason: &str) -> String {
+    let short: String = key.0[..4]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("feed {short}: {reason}")
 }
 
 /// Does an answer have the parts that were asked for, and no others that would have to be checked?
