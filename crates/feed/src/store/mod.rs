@@ -215,10 +215,10 @@ impl Inner {
             .list(&spaces())
             .map_err(StoreError::io("listing spaces"))?
         {
-            if let Some(address) = name.strip_suffix(GONE).and_then(segment::address) {
-                if let Err(error) = self.finish_removal(&address) {
-                    tracing::warn!(%error, "a space that was removed is still on the disk");
-                }
+            if let Some(address) = name.strip_suffix(GONE).and_then(segment::address)
+                && let Err(error) = self.finish_removal(&address)
+            {
+                tracing::warn!(%error, "a space that was removed is still on the disk");
             }
         }
         Ok(())

@@ -41,7 +41,8 @@ const REPEAT_AFTER: Duration = Duration::from_secs(2);
 /// Told of a space that is not written to any more.
 pub(super) const FORKED: &str = "this home was put back from an older copy, and wrote here before it met anybody who has \
                                  the rest: what it wrote since then is on this device only, and nothing more is written \
-                                 here. Take out what is new (export), leave the space on this device and join it again";
+                                 here. Take out what is new (export), invite your own public key, leave the space on this \
+                                 device and join it again with that code";
 
 /// Times of sync are advice; losing the last minute's in a crash harms nobody.
 const RECORD_EVERY: Duration = Duration::from_secs(60);
