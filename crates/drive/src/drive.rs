@@ -324,6 +324,11 @@ impl Drive {
         ))
     }
 
+    /// Bytes that may still be written.
+    pub(crate) fn room(&self) -> u64 {
+        self.set.room()
+    }
+
     /// Where new content goes.
     pub(crate) fn intake(&self) -> Result<Intake, DriveError> {
         Ok(self.writer()?.intake(&self.blocks))

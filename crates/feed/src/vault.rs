@@ -77,6 +77,11 @@ impl Vault {
         Ok(blocks)
     }
 
+    /// Bytes that may still be written, as far as the disk tells.
+    pub(crate) fn free(&self) -> io::Result<u64> {
+        self.handles.disk().free()
+    }
+
     /// Reads a draft; `None` if it rotted.
     pub(crate) fn read_draft(&self, place: &DraftPlace) -> Result<Option<Bytes>, StoreError> {
         let bytes = self.read_bytes(place.segment, place.offset, place.length as usize)?;

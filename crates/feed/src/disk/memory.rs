@@ -337,6 +337,13 @@ impl Disk for MemoryDisk {
         Ok(())
     }
 
+    fn free(&self) -> io::Result<u64> {
+        match lock(&self.0).fault {
+            Some(Fault::Full(left)) => Ok(left),
+            _ => Ok(u64::MAX),
+        }
+    }
+
     fn open_table(
         &self,
         builder: &redb::Builder,

@@ -31,6 +31,8 @@ pub(crate) trait Disk: Send + Sync + Debug {
     fn remove_dir(&self, dir: &Path) -> io::Result<()>;
     /// Makes names created, renamed or removed in a folder durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Bytes that may still be written, as far as the disk tells.
+    fn free(&self) -> io::Result<u64>;
     /// Opens or creates the table file at `path`.
     fn open_table(
         &self,

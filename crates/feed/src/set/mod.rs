@@ -189,6 +189,11 @@ impl FeedSet {
         Ok(drafts)
     }
 
+    /// Bytes that may still be written here, as far as the disk tells: all of them if it does not.
+    pub fn room(&self) -> u64 {
+        self.vault.free().unwrap_or(u64::MAX)
+    }
+
     /// Bytes this set occupies on disk.
     pub fn disk_size(&self) -> u64 {
         self.committer.size()

@@ -34,6 +34,8 @@ pub struct Options {
     pub segment_size: u64,
     /// files kept open for reading
     pub open_files: usize,
+    /// bytes of the disk that are not counted as room (see `FeedSet::room`)
+    pub reserve: u64,
 }
 
 impl Default for Options {
@@ -41,6 +43,7 @@ impl Default for Options {
         Self {
             segment_size: 256 << 20,
             open_files: 64,
+            reserve: 0,
         }
     }
 }
@@ -69,7 +72,7 @@ impl Store {
     pub fn open(dir: &Path, options: Options) -> Result<Store, StoreError> {
         let folder = DataFolder::lock(dir)?;
         Self::open_on(
-            Arc::new(RealDisk::new(dir.to_owned())),
+            Arc::new(RealDisk::new(dir.to_owned(), options.reserve)),
             Some(folder),
             options,
         )

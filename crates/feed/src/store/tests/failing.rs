@@ -103,6 +103,15 @@ fn a_start_after_a_failed_sync_shows_what_the_disk_has() {
     }
 }
 
+#[test]
+fn a_disk_tells_how_much_room_it_has() {
+    let disk = MemoryDisk::default();
+    let set = open(&disk).unwrap().set(ADDRESS).unwrap();
+    assert_eq!(set.room(), u64::MAX);
+    disk.fail(Some(Fault::Full(4711)));
+    assert_eq!(set.room(), 4711);
+}
+
 /// Several threads append to shared feeds while the disk fills up again and again: what a thread was told is there is
 /// there, what it was told failed is not, and every tree verifies.
 #[test]
