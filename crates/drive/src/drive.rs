@@ -324,6 +324,11 @@ impl Drive {
         ))
     }
 
+    /// Bytes that may still be written.
+    pub(crate) fn room(&self) -> u64 {
+        self.set.room()
+    }
+
     /// Where new content goes.
     pub(crate) fn intake(&self) -> Result<Intake, DriveError> {
         Ok(self.writer()?.intake(&self.blocks))
@@ -408,7 +413,7 @@ impl Drive {
         let reader = self.reader(tree, entry, path)?;
         let own = self.own.as_ref().map(|own| (own.tag, own.content.length()));
         let foreign = |extent: &run::Extent| own.is_none_or(|(tag, _)| extent.run.writer != tag);
-        let here = |extent: &run::Extent| self.blocks.holds(&extent.run);
+        let here = |extent: &run::Extent| self.blocks.may_name(&extent.run);
         if let Some((tag, length)) = own
             && reader.extents().iter().any(foreign)
             && reader.extents().iter().all(here)

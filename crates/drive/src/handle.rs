@@ -143,7 +143,7 @@ impl Older for FileReader {
     fn read(&self, at: u64, out: &mut [u8]) -> bool {
         let end = at.saturating_add(out.len() as u64);
         end <= self.size
-            && self.holds(at..end)
+            && self.runs_in(at..end).all(|run| self.blocks.may_name(&run))
             && self
                 .read_at(at, out)
                 .is_ok_and(|length| length == out.len())

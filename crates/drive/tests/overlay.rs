@@ -6,6 +6,7 @@ use cobox_drive::drive::DriveError;
 use cobox_drive::overlay::{FileId, Must, OpenFile, Overlay, Replace, Set, Stale, Stat};
 use cobox_drive::path::Name;
 use cobox_drive::record::{Kind, Time};
+use cobox_feed::store::StoreError;
 use common::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -233,6 +234,30 @@ fn files_without_names_have_a_bound_all_together_and_give_their_room_back() {
     drop(first);
     fill(&third, 2).expect("its room is free again");
     assert_eq!(all(&third), [piece.clone(), piece.clone()].concat());
+}
+
+/// `mv` of a film that just does not fit: every write and the close succeeded, the commit behind them failed, nobody was
+/// told, and the file was gone. Whoever writes has to be told while there is still room for the commit.
+#[test]
+fn a_long_file_is_refused_while_its_commit_still_fits_on_the_disk() {
+    let peer = Peer::on_a_full_disk(&Space::new(), 1);
+    let overlay = over(&peer);
+    save(
+        &overlay,
+        "small",
+        b"small files are written as long as they fit",
+    );
+    let (_, file) = overlay.create(ROOT, &name("film"), 0o644).expect("created");
+    let piece = noise(1 << 20, 1);
+    let told = (0..64).find_map(|at| file.write_at(at << 20, &piece).err());
+    let told = told.expect("told while it writes");
+    let is_full = matches!(told, DriveError::Store(StoreError::DiskFull));
+    assert!(is_full, "{told}");
+    let taken = file.size();
+    drop(file);
+    overlay.close().expect("what was taken is kept");
+    let kept = peer.drive.stat(&path("film")).expect("there").content.size;
+    assert!(kept == taken && kept >= 1 << 20, "{kept} of {taken}");
 }
 
 #[test]

@@ -85,6 +85,11 @@ impl RangeSet {
         self.members
     }
 
+    /// How many ranges it is kept as: what it costs.
+    pub fn stretches(&self) -> usize {
+        self.ranges.len()
+    }
+
     /// No members?
     pub fn is_empty(&self) -> bool {
         self.members == 0

@@ -28,6 +28,8 @@ pub enum Event {
     },
     /// Somebody waits for blocks (see `FeedSet::wants`).
     Wanted,
+    /// Another history of a feed turned out to be signed as well.
+    Forked(FeedKey),
     /// Blocks were found rotten on disk and are missing again.
     Rot {
         /// which

@@ -74,6 +74,11 @@ impl Feed {
         self.pair().is_some() || self.guarded.load(Ordering::Acquire)
     }
 
+    /// True also when it was signed here and is no more, in this run.
+    pub fn was_own(&self) -> bool {
+        self.is_own() || self.pair.get().is_some()
+    }
+
     /// Is ours though its pair is not at hand: what others have of it beyond our end is not taken.
     pub(crate) fn guard(&self) {
         self.guarded.store(true, Ordering::Release);

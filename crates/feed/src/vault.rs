@@ -2,7 +2,7 @@
 //! Not its job: writing.
 
 use crate::disk::handles::Handles;
-use crate::disk::read_exact;
+use crate::disk::{is_bad_sector, read_exact};
 use crate::error::StoreError;
 use crate::event::Events;
 use crate::index::extent::BlockPlace;
@@ -77,6 +77,11 @@ impl Vault {
         Ok(blocks)
     }
 
+    /// Bytes that may still be written, as far as the disk tells.
+    pub(crate) fn free(&self) -> io::Result<u64> {
+        self.handles.disk().free()
+    }
+
     /// Reads a draft; `None` if it rotted.
     pub(crate) fn read_draft(&self, place: &DraftPlace) -> Result<Option<Bytes>, StoreError> {
         let bytes = self.read_bytes(place.segment, place.offset, place.length as usize)?;
@@ -108,5 +113,5 @@ fn is_rot(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound
-    ) || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+    ) || is_bad_sector(error)
 }

@@ -26,6 +26,20 @@ fn append(set: &FeedSet, feed: &Arc<cobox_feed::feed::Feed>, blocks: Vec<Bytes>)
     set.commit(batch).unwrap().wait().unwrap();
 }
 
+/// A removed space whose files cannot be unlinked must not keep the others closed.
+#[test]
+fn a_removal_that_cannot_be_ended_is_no_reason_not_to_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let gone = dir.path().join(format!("spaces/{}.gone", "ab".repeat(32)));
+    std::fs::create_dir_all(gone.join("a folder is not unlinked")).unwrap();
+    std::fs::write(dir.path().join("lock"), "").unwrap();
+    let store = Store::open(dir.path(), Options::default()).unwrap();
+    let set = store.set(ADDRESS).unwrap();
+    let feed = set.own(pair(1), 2);
+    append(&set, &feed, vec![block(0, 10)]);
+    assert_eq!(feed.length(), 1);
+}
+
 #[test]
 fn what_is_appended_is_read_told_and_kept() {
     let dir = tempfile::tempdir().unwrap();

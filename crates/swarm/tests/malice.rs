@@ -10,85 +10,17 @@ use cobox_feed::manifest::FeedKey;
 use cobox_feed::set::FeedSet;
 use cobox_feed::store::{Options as StoreOptions, Store};
 use cobox_keys::derive::FeedKind;
-use cobox_swarm::swarm::{Role, SwarmEvent};
-use cobox_swarm::transport::memory::MemoryNetwork;
-use cobox_swarm::wire::feed::{Data, NoData, Request};
+use cobox_swarm::swarm::Role;
+use cobox_swarm::wire::feed::{Bitfield, Data, NoData, Range, Request};
 use cobox_swarm::wire::frame::{self, Place};
 use cobox_swarm::wire::session::Refuse;
 use cobox_swarm::wire::space::{Certificates, Open, Reject, SignedReceipt, Summary};
 use cobox_swarm::wire::{MAX_BULK, discovery_key};
 use common::mallory::{CHANNEL, Mallory, sync};
-use common::{Device, TestSpace, append, assert_equal, eventually, is_complete, own_feed};
+use common::scene::Scene;
+use common::{TestSpace, append, eventually, own_feed};
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
-
-/// Alice is the victim, Bob an honest member with a log.
-struct Scene {
-    network: MemoryNetwork,
-    space: TestSpace,
-    alice: Device,
-    bob: Device,
-    at_alice: Arc<FeedSet>,
-    at_bob: Arc<FeedSet>,
-    log: Arc<Feed>,
-}
-
-impl Scene {
-    async fn new() -> Self {
-        let (network, space) = (MemoryNetwork::new(), TestSpace::new(1));
-        let mut alice = Device::on(&network, 11).await;
-        let mut bob = Device::on(&network, 12).await;
-        let at_bob = bob.set(&space);
-        let log = own_feed(&at_bob, &space, 3, FeedKind::Log).await;
-        append(&at_bob, &log, 3, 100).await;
-        let at_alice = alice.join(&space, Role::Member);
-        bob.join(&space, Role::Member);
-        alice.swarm.introduce(space.address, bob.hint.clone());
-        alice.synced().await;
-        bob.synced().await;
-        Self {
-            network,
-            space,
-            alice,
-            bob,
-            at_alice,
-            at_bob,
-            log,
-        }
-    }
-
-    async fn mallory(&self) -> Mallory {
-        self.mallory_as(66).await
-    }
-
-    /// Under another key: an expelled one is not let in again so soon.
-    async fn mallory_as(&self, seed: u8) -> Mallory {
-        Mallory::in_space(&self.network, seed, &self.alice.hint, &self.space).await
-    }
-
-    /// Alice says why she refused something.
-    async fn refused(&mut self, why: &str) {
-        let fits = |event: &SwarmEvent| {
-            println!("{event:?}"); // shown when the test fails
-            matches!(event, SwarmEvent::Refused { reason, .. } if reason.contains(why))
-        };
-        self.alice.until(fits).await;
-    }
-
-    /// What Bob writes still arrives, and nothing else has.
-    async fn rest_is_undisturbed(&mut self) {
-        append(&self.at_bob, &self.log, 3, 100).await;
-        let (key, length) = (self.log.key(), self.log.length());
-        let at_alice = &self.at_alice;
-        eventually("Bob's log at Alice", || {
-            at_alice
-                .feed(&key)
-                .is_some_and(|feed| feed.held().len() == length)
-        })
-        .await;
-        assert_equal(&self.at_alice, &self.at_bob);
-    }
-}
 
 /// A writer that the space has certified and Alice has not met: its certificates and a store that holds it.
 struct Writer2 {
@@ -361,6 +293,68 @@ async fn messages_cut_short_and_lengths_beyond_all_limits() {
     scene.rest_is_undisturbed().await;
 }
 
+/// The memory for received blocks is there for all peers together: 64 MiB. Whoever announces frames and does not send
+/// them must not take it, be it one who knows the address or a stranger.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_that_are_announced_and_never_come_leave_the_memory_to_others() {
+    for knows_the_address in [true, false] {
+        let mut scene = Scene::new().await;
+        let mut mallory = match knows_the_address {
+            true => scene.mallory().await,
+            false => Mallory::dial(&scene.network, 66, &scene.alice.hint).await,
+        };
+        mallory.hear(|_| true).await; // she is let in
+        let mut frame = (MAX_BULK as u32).to_le_bytes().to_vec();
+        frame.extend([CHANNEL as u8, 1, 0, 0]);
+        for _ in 0..8 {
+            let mut stream = mallory.connection.open_uni().await.expect("a stream");
+            stream.write_all(&frame).await.expect("written");
+            stream.flush().await.expect("written");
+            std::mem::forget(stream); // stays open
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        append(&scene.at_bob, &scene.log, 1, 100).await;
+        let (at_alice, key) = (&scene.at_alice, scene.log.key());
+        let begun = std::time::Instant::now();
+        eventually("Bob's log at Alice", || {
+            at_alice
+                .feed(&key)
+                .is_some_and(|feed| feed.held().len() == 4)
+        })
+        .await;
+        assert!(begun.elapsed() < std::time::Duration::from_secs(2));
+        scene.rest_is_undisturbed().await;
+    }
+}
+
+/// Each block a stretch of its own, a million of them in one message, and blocks taken back one by one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bitfield_full_of_holes_does_not_hang_the_space() {
+    let mut scene = Scene::new().await;
+    let mut mallory = scene.mallory().await;
+    let key = scene.log.key();
+    mallory.claim(1, &key, 0, 3).await;
+    let words = vec![0xaaaa_aaaa; 1 << 16];
+    for start in [0, 1 << 21, u64::MAX - 31] {
+        let words = words.clone();
+        mallory.say(1, &Bitfield { start, words }).await;
+    }
+    for start in (1 << 30..).step_by(2).take(1000) {
+        let (drop, length) = (true, 1);
+        mallory
+            .say(
+                1,
+                &Range {
+                    drop,
+                    start,
+                    length,
+                },
+            )
+            .await;
+    }
+    scene.rest_is_undisturbed().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_expelled_peer_does_not_come_back_at_once() {
     let scene = Scene::new().await;
@@ -519,58 +513,4 @@ async fn receipts_that_are_not_their_senders() {
     scene.refused("a receipt was refused").await;
     assert_eq!(scene.alice.swarm.receipts(&scene.space.address).len(), 1);
     scene.rest_is_undisturbed().await;
-}
-
-/// Two devices hold two histories of one feed, as after an old image was put back and written to.
-async fn forked(at_alice: usize, at_bob: usize) -> (Scene, Arc<Feed>) {
-    let mut scene = Scene::new().await;
-    scene.network.plug(&scene.bob.hint.device, false);
-    let disconnected = |event: &SwarmEvent| matches!(event, SwarmEvent::Disconnected { .. });
-    scene.alice.until(disconnected).await;
-    let ours = own_feed(&scene.at_alice, &scene.space, 30, FeedKind::Metadata).await;
-    append(&scene.at_alice, &ours, at_alice, 100).await;
-    let theirs = own_feed(&scene.at_bob, &scene.space, 30, FeedKind::Metadata).await;
-    append(&scene.at_bob, &theirs, at_bob, 101).await;
-    scene.network.plug(&scene.bob.hint.device, true);
-    scene
-        .alice
-        .swarm
-        .introduce(scene.space.address, scene.bob.hint.clone());
-    (scene, ours)
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_histories_of_one_feed_of_one_length() {
-    let (mut scene, feed) = forked(3, 3).await;
-    let before = feed.head();
-    scene.refused("forked").await;
-    assert_eq!(feed.head(), before);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_histories_of_one_feed_of_different_length() {
-    let (mut scene, feed) = forked(2, 5).await;
-    let before = feed.head();
-    scene.refused("feed").await;
-    assert_eq!(feed.head(), before);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_own_feed_that_is_longer_elsewhere_is_told_and_not_touched() {
-    let (network, space) = (MemoryNetwork::new(), TestSpace::new(1));
-    let mut alice = Device::on(&network, 11).await;
-    let bob = Device::on(&network, 12).await;
-    let (a, b) = (alice.set(&space), bob.set(&space));
-    let old = own_feed(&a, &space, 30, FeedKind::Metadata).await;
-    append(&a, &old, 2, 100).await;
-    let kept = own_feed(&b, &space, 30, FeedKind::Metadata).await;
-    append(&b, &kept, 2, 100).await;
-    append(&b, &kept, 3, 100).await;
-    alice.join(&space, Role::Member);
-    bob.join(&space, Role::Member);
-    alice.swarm.introduce(space.address, bob.hint.clone());
-    let ahead = |event: &SwarmEvent| matches!(event, SwarmEvent::OwnFeedAhead { feed, length: 5, .. } if *feed == old.key());
-    alice.until(ahead).await;
-    assert_eq!(old.length(), 2);
-    assert!(is_complete(&a, 1));
 }

@@ -47,6 +47,8 @@ struct Simulation {
     blocks_sent: u64,
     /// A node whose blocks never arrive.
     mute: Option<usize>,
+    /// What it was asked for.
+    unserved: VecDeque<Serve>,
 }
 
 impl Simulation {
@@ -78,6 +80,7 @@ impl Simulation {
             next_id: 1,
             blocks_sent: 0,
             mute: None,
+            unserved: VecDeque::new(),
         }
     }
 
@@ -154,10 +157,14 @@ impl Simulation {
     }
 
     fn serve(&mut self, n: usize, serve: Serve) {
-        let request = serve.id;
         if self.mute == Some(n) && serve.request.block.is_some() {
-            return;
+            return self.unserved.push_back(serve);
         }
+        self.answer(serve);
+    }
+
+    fn answer(&mut self, serve: Serve) {
+        let request = serve.id;
         let answer = serve.feed.prove(&serve.request).expect("read");
         let Some(line) = self.lines.get_mut(&serve.peer) else {
             return;
@@ -380,5 +387,33 @@ fn what_a_silent_peer_was_asked_for_is_asked_of_another() {
     }
     simulation.connect(0, 2);
     simulation.calm();
+    assert_equal(&simulation.nodes[0].set, &simulation.nodes[2].set);
+}
+
+/// It is never silent, and yet would take hours over what another has at hand.
+#[test]
+fn what_a_peer_drips_block_by_block_is_asked_of_another() {
+    let mut simulation = Simulation::new(3);
+    simulation.append(1, 40);
+    simulation.connect(1, 2);
+    simulation.calm();
+    simulation.mute = Some(1);
+    simulation.connect(0, 1);
+    for turn in 0..200 {
+        simulation.deliver(turn);
+    }
+    simulation.connect(0, 2);
+    for round in 0..12 {
+        if let Some(serve) = simulation.unserved.pop_front() {
+            simulation.answer(serve);
+        }
+        for turn in 0..500 {
+            simulation.deliver(turn + round);
+            simulation.store(0);
+        }
+        for _ in 0..40 {
+            simulation.pass(Duration::from_millis(250));
+        }
+    }
     assert_equal(&simulation.nodes[0].set, &simulation.nodes[2].set);
 }

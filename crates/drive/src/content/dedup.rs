@@ -78,7 +78,7 @@ impl Dedup {
             None => decode(&self.snapshot.as_ref()?.get(CHUNKS, hash).ok()??)?,
         };
         let total: u64 = runs.iter().map(|r| r.length).sum();
-        (total == length && runs.iter().all(|run| self.blocks.holds(run))).then_some(runs)
+        (total == length && runs.iter().all(|run| self.blocks.may_name(run))).then_some(runs)
     }
 
     /// Remembers the rows of a commit that are not put yet.

@@ -85,6 +85,13 @@ impl Blocks {
         blocks.end <= source.feed.length() && source.feed.missing(blocks).is_empty()
     }
 
+    /// May new content name these blocks? Not those of a forked feed: under the same numbers others hold other bytes.
+    pub fn may_name(&self, run: &Run) -> bool {
+        let forked = |source: Arc<Source>| self.set.is_forked(&source.feed.key());
+        self.holds(run)
+            && (run.codec == Codec::Hole || !self.source(run.writer, "").is_ok_and(forked))
+    }
+
     /// Waits while a run's blocks come by themselves: peers send a feed from its beginning to its end, and asking for some
     /// of it first makes all of it slower. Ends when they are here, or when no content came for a moment.
     pub fn await_arrival(&self, run: &Run) {

@@ -9,8 +9,9 @@ use crate::drive::compose::Form;
 use crate::drive::edit::Edit;
 use crate::drive::records::dismissed;
 use crate::error::DriveError;
-use crate::record::Record;
+use crate::record::{NodeId, Record};
 use crate::version::Dot;
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -146,8 +147,7 @@ impl Overlay {
         let mut failed = Ok(());
         let files = std::mem::take(&mut plan.files);
         let mut portions = portions(files).into_iter().peekable();
-        let (mut doomed, drafts) = (plan.doomed.clone(), plan.dead_drafts.clone());
-        let mut dead = drafts.clone();
+        let (mut doomed, mut dead) = (plan.doomed.clone(), plan.dead_drafts.clone());
         while portions.peek().is_some() || !doomed.is_empty() || !dead.is_empty() {
             let files = portions.next().unwrap_or_default();
             // Deletions come last: what is renamed or written anew is there by then.
@@ -155,19 +155,17 @@ impl Overlay {
                 Some(_) => Vec::new(),
                 None => doomed.drain(..doomed.len().min(RECORDS)).collect(),
             };
-            // With the last of them go the drafts of what is gone: left for later, a power cut would bring it back.
-            let last = portions.peek().is_none() && doomed.is_empty();
-            let dead = if last {
-                std::mem::take(&mut dead)
-            } else {
-                Vec::new()
-            };
-            let (skipped, outcome) = self.write(files, &dying, dead)?;
+            let nodes = files.iter().map(|file| file.node);
+            let nodes = nodes.chain(dying.iter().map(|one| one.node)).collect();
+            let is_last = portions.peek().is_none() && doomed.is_empty();
+            let ended = ended(&mut dead, &nodes, is_last);
+            let (skipped, outcome) = self.write(files, &dying, ended)?;
             plan.left.extend(skipped);
             failed = failed.and(outcome);
         }
         let mut state = self.state();
-        state.dead_drafts.retain(|draft| !drafts.contains(draft));
+        let settled = &plan.dead_drafts;
+        state.dead_drafts.retain(|draft| !settled.contains(draft));
         state.settle(plan.stamp, |id| plan.left.contains(&id));
         failed
     }
@@ -330,6 +328,20 @@ fn edit_of(body: &Body) -> Option<&Edit> {
     }
 }
 
+/// The dead drafts of nodes that a portion deletes or writes anew go with it: a power cut before another portion took
+/// them would bring back what is gone, as a newer version even. The rest, of what never was in the tree, go with the last.
+fn ended(
+    dead: &mut Vec<(DraftId, NodeId)>,
+    nodes: &HashSet<NodeId>,
+    is_last: bool,
+) -> Vec<DraftId> {
+    let goes = |(_, node): &(DraftId, NodeId)| is_last || nodes.contains(node);
+    let (now, later) = std::mem::take(dead).into_iter().partition(goes);
+    *dead = later;
+    let now: Vec<(DraftId, NodeId)> = now;
+    now.into_iter().map(|(draft, _)| draft).collect()
+}
+
 /// Files with bytes stored ahead go alone: those hang on an intake of their own. So do those beside whose version there
 /// is a newer one of the same node: a commit changes a node once.
 fn portions(files: Vec<Planned>) -> Vec<Vec<Planned>> {
@@ -425,5 +437,24 @@ impl Clock {
             true => Duration::ZERO,
             false => due.saturating_duration_since(Instant::now()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Kind;
+
+    #[test]
+    fn a_dead_draft_goes_with_the_portion_that_ends_its_file() {
+        let [deleted, rewritten, unborn] =
+            [1, 2, 3].map(|n| ([n; 16], NodeId::generate(Kind::File)));
+        let mut dead = vec![unborn, deleted, rewritten];
+        let mut with =
+            |nodes: &[NodeId], is_last| ended(&mut dead, &nodes.iter().copied().collect(), is_last);
+        assert_eq!(with(&[rewritten.1], false), [rewritten.0]);
+        assert_eq!(with(&[NodeId::generate(Kind::File)], false), [[0; 16]; 0]);
+        assert_eq!(with(&[deleted.1], false), [deleted.0]);
+        assert_eq!(with(&[], true), [unborn.0]);
     }
 }

@@ -10,6 +10,7 @@ use crate::handle::FileReader;
 use crate::path::DrivePath;
 use crate::record::{Kind, Time};
 use crate::tree::Tree;
+use cobox_feed::store::StoreError;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,6 +21,10 @@ const MAX_NAMELESS: usize = 256 << 20;
 const MAX_NAMELESS_TOGETHER: u64 = 512 << 20;
 /// Bytes in short stretches, all over a file, that may gather in memory: they cannot be stored ahead.
 const SCATTERED: usize = 32 << 20;
+/// So much written and in memory will soon be stored ahead.
+const LONG: usize = 4 << 20;
+/// Room that stays on the disk when long writes are stored ahead: for their record, the rest of them, and others.
+const RESERVE: u64 = 64 << 20;
 /// Bytes of zeros written at a time.
 const ZEROS: usize = 1 << 20;
 
@@ -196,6 +201,7 @@ impl OpenFile {
             let mut body = self.shared.body();
             let edit = self.writing(&mut body)?;
             self.check_nameless(data.len())?;
+            self.check_room(edit)?;
             edit.write(offset, data)?;
             let outcome = self.make_room(edit);
             self.hold(edit);
@@ -215,6 +221,19 @@ impl OpenFile {
         match self.shared.nameless.load(Ordering::Acquire) && all > MAX_NAMELESS_TOGETHER {
             true => Err(DriveError::NamelessFull),
             false => Ok(()),
+        }
+    }
+
+    /// Is there room on the disk for a file that is, or will soon be, stored ahead of its record?
+    fn check_room(&self, edit: &Edit) -> Result<(), DriveError> {
+        let is_long = edit.staged.is_some() || edit.dirty.bytes() >= LONG;
+        if !is_long || self.shared.nameless.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let (drive, dirty) = (&self.overlay.drive, &self.overlay.dirty);
+        match fits(drive.room(), dirty.load(Ordering::Acquire)) {
+            true => Ok(()),
+            false => Err(StoreError::DiskFull.into()),
         }
     }
 
@@ -419,7 +438,8 @@ impl Overlay {
             let bytes = shared.give_up();
             self.account(-bytes);
             self.hold(&shared, bytes as usize);
-            state.dead_drafts.extend(shared.draft());
+            let node = state.file(id).map(|file| file.node);
+            state.dead_drafts.extend(shared.draft().zip(node));
             if let Some(file) = state.file_mut(id).filter(|_| !shared.is_open()) {
                 file.shared = None;
                 self.hold(&shared, 0);
@@ -433,5 +453,24 @@ impl Drop for OpenFile {
     fn drop(&mut self) {
         self.overlay.closed(&self.shared, self.write);
         self.overlay.wake();
+    }
+}
+
+/// Is there room for more to be stored ahead, and for the commit that makes a version of it? Whoever writes is told while
+/// they write, as by any disk: a commit that comes after they have closed the file can tell nobody, and what was
+/// stored ahead hangs on it.
+fn fits(room: u64, dirty: u64) -> bool {
+    room >= RESERVE.saturating_add(dirty.saturating_mul(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_write_is_refused_while_there_is_still_room_for_its_commit() {
+        assert!(fits(u64::MAX, 0) && fits(1 << 40, 96 << 20));
+        assert!(!fits(0, 0) && !fits(RESERVE, 8 << 20));
+        assert!(fits(RESERVE + (16 << 20), 8 << 20));
     }
 }

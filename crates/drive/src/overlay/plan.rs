@@ -34,7 +34,7 @@ pub(super) enum Which {
 pub(super) struct Plan {
     pub files: Vec<Planned>,
     pub doomed: Vec<Doomed>,
-    pub dead_drafts: Vec<DraftId>,
+    pub dead_drafts: Vec<(DraftId, NodeId)>,
     /// What changed later is not part of it.
     pub stamp: u64,
     /// Files that stay as they are, with their names.

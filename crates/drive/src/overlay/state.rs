@@ -151,8 +151,8 @@ pub(super) struct State {
     by_key: HashMap<Key, FileId>,
     names: HashMap<NodeId, BTreeMap<Name, Slot>>,
     pub doomed: Vec<Doomed>,
-    /// Drafts of files that are no more.
-    pub dead_drafts: Vec<DraftId>,
+    /// Drafts of files that are no more, and the nodes they were of.
+    pub dead_drafts: Vec<(DraftId, NodeId)>,
     pub freed: Gone,
     times: HashMap<NodeId, Times>,
     stamp: u64,

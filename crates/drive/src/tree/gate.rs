@@ -21,6 +21,8 @@ use std::collections::{BTreeMap, HashMap};
 pub(super) trait Evidence {
     /// How many metadata blocks of a writer are dealt with here; none when we never heard of it.
     fn dealt_with(&self, writer: &WriterTag) -> Option<u64>;
+    /// Has the writer signed two histories? Then what is beyond the end of the one that is here will not come.
+    fn is_forked(&self, writer: &WriterTag) -> bool;
     /// Tree hash that the writer's metadata feed signed at a length.
     fn tree_hash(&self, writer: &WriterTag, length: u64) -> Option<[u8; 32]>;
 }
@@ -36,16 +38,18 @@ pub(super) enum Passage {
 
 pub(super) fn passage(writer: &WriterTag, seen: &[Seen], evidence: &impl Evidence) -> Passage {
     let others = || seen.iter().filter(|seen| seen.writer != *writer);
-    if others().any(|seen| {
-        evidence
-            .dealt_with(&seen.writer)
-            .is_none_or(|length| length < seen.length)
-    }) {
+    let is_beyond = |seen: &&Seen| {
+        let dealt_with = evidence.dealt_with(&seen.writer);
+        dealt_with.is_none_or(|length| length < seen.length)
+    };
+    // Of a forked writer others may hold more than will ever be here: nobody else is to wait for that.
+    let is_elsewhere = |seen: &&Seen| is_beyond(seen) && evidence.is_forked(&seen.writer);
+    if others().any(|seen| is_beyond(&seen) && !is_elsewhere(&seen)) {
         return Passage::Wait;
     }
     let contradicts = |seen: &&Seen| {
         let hash = evidence.tree_hash(&seen.writer, seen.length);
-        hash.is_some_and(|hash| hash[..16] != seen.tree_hash)
+        is_elsewhere(seen) || hash.is_some_and(|hash| hash[..16] != seen.tree_hash)
     };
     Passage::Pass(others().filter(contradicts).copied().collect())
 }
@@ -114,6 +118,11 @@ impl Evidence for Known<'_, '_> {
             (false, true) => Some(delivered.blocks),
             (false, false) => None,
         }
+    }
+
+    fn is_forked(&self, writer: &WriterTag) -> bool {
+        self.feed(writer)
+            .is_some_and(|(feed, _)| self.set.is_forked(feed))
     }
 
     fn tree_hash(&self, writer: &WriterTag, length: u64) -> Option<[u8; 32]> {

@@ -57,8 +57,20 @@ impl Peer {
         Self::open(space, secrets, TempDir::new().expect("a folder"))
     }
 
+    /// On a disk that is about to be full: there is no room left, and yet what is written fits.
+    pub fn on_a_full_disk(space: &Space, seed: u8) -> Self {
+        let secrets = Secrets([0, 1, 2, 3].map(|part| [seed * 8 + part; 32]));
+        let mut options = Options::default();
+        options.reserve = u64::MAX;
+        Self::open_with(space, secrets, TempDir::new().expect("a folder"), options)
+    }
+
     fn open(space: &Space, secrets: Secrets, dir: TempDir) -> Self {
-        let store = Store::open(dir.path(), Options::default()).expect("store");
+        Self::open_with(space, secrets, dir, Options::default())
+    }
+
+    fn open_with(space: &Space, secrets: Secrets, dir: TempDir, options: Options) -> Self {
+        let store = Store::open(dir.path(), options).expect("store");
         let set = store.set(space.address.0).expect("set");
         let feeds =
             [0, 1, 2].map(|kind| set.own(FeedKeyPair::from_seed(&secrets.0[kind]), kind as u8));

@@ -36,6 +36,8 @@ struct State {
     calls: u64,
     syncs: u64,
     fault: Option<Fault>,
+    /// Sectors that cannot be read, by file.
+    bad: BTreeSet<(usize, u64)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -50,6 +52,20 @@ struct Content {
 enum Change {
     Write(usize, Vec<u8>),
     Length(usize),
+}
+
+/// Bytes that change.
+trait Apply {
+    fn apply(&mut self, change: &Change);
+}
+
+impl Apply for Vec<u8> {
+    fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Write(offset, data) => put(self, *offset, data),
+            Change::Length(length) => self.resize(*length, 0),
+        }
+    }
 }
 
 impl MemoryDisk {
@@ -127,6 +143,13 @@ impl MemoryDisk {
         };
     }
 
+    /// From now on the sector of a file that holds this byte cannot be read.
+    pub(crate) fn spoil(&self, path: &Path, offset: u64) {
+        let mut state = lock(&self.0);
+        let number = state.names[path];
+        state.bad.insert((number, offset / SECTOR as u64));
+    }
+
     fn file(&self, number: usize) -> Arc<dyn DiskFile> {
         Arc::new(MemoryFile {
             disk: self.clone(),
@@ -192,22 +215,22 @@ impl State {
 
     fn change(&mut self, number: usize, change: Change) {
         let file = &mut self.files[number];
-        match &change {
-            Change::Write(offset, data) => put(&mut file.now, *offset, data),
-            Change::Length(length) => file.now.resize(*length, 0),
-        }
+        file.now.apply(&change);
         file.unsynced.push(change);
     }
 
     fn sync(&mut self, number: usize) -> io::Result<()> {
         self.call()?;
         self.syncs += 1;
+        let file = &mut self.files[number];
+        let changes = std::mem::take(&mut file.unsynced);
         if self.fault == Some(Fault::Sync(self.syncs)) {
+            // As Linux does: reads still show what was written, and no later sync tries it again.
             return Err(io::Error::other("the sync failed"));
         }
-        let file = &mut self.files[number];
-        file.synced = file.now.clone();
-        file.unsynced.clear();
+        for change in &changes {
+            file.synced.apply(change);
+        }
         Ok(())
     }
 }
@@ -314,6 +337,13 @@ impl Disk for MemoryDisk {
         Ok(())
     }
 
+    fn free(&self) -> io::Result<u64> {
+        match lock(&self.0).fault {
+            Some(Fault::Full(left)) => Ok(left),
+            _ => Ok(u64::MAX),
+        }
+    }
+
     fn open_table(
         &self,
         builder: &redb::Builder,
@@ -343,7 +373,12 @@ struct MemoryFile {
 }
 
 impl DiskFile for MemoryFile {
-    fn forget(&self, _bytes: Range<u64>) {}
+    fn forget(&self, _bytes: Range<u64>) {
+        let file = &mut lock(&self.disk.0).files[self.number];
+        if file.unsynced.is_empty() {
+            file.now = file.synced.clone();
+        }
+    }
 
     fn write_at(&self, mut offset: u64, parts: &[&[u8]]) -> io::Result<()> {
         let mut state = lock(&self.disk.0);
@@ -369,6 +404,18 @@ impl DiskFile for MemoryFile {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let state = lock(&self.disk.0);
+        let end = offset + buffer.len() as u64;
+        if state
+            .bad
+            .range(
+                (self.number, offset / SECTOR as u64)
+                    ..=(self.number, end.saturating_sub(1) / SECTOR as u64),
+            )
+            .next()
+            .is_some()
+        {
+            return Err(rustix::io::Errno::IO.into());
+        }
         let rest = state.files[self.number]
             .now
             .get(offset as usize..)

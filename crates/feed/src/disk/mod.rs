@@ -31,6 +31,8 @@ pub(crate) trait Disk: Send + Sync + Debug {
     fn remove_dir(&self, dir: &Path) -> io::Result<()>;
     /// Makes names created, renamed or removed in a folder durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Bytes that may still be written, as far as the disk tells.
+    fn free(&self) -> io::Result<u64>;
     /// Opens or creates the table file at `path`.
     fn open_table(
         &self,
@@ -53,6 +55,11 @@ pub(crate) trait DiskFile: Send + Sync + Debug {
     fn truncate(&self, length: u64) -> io::Result<()>;
     /// Bytes in the file.
     fn len(&self) -> io::Result<u64>;
+}
+
+/// A bad sector: what is there is lost, the rest of the disk works.
+pub(crate) fn is_bad_sector(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 /// Reads exactly `buffer.len()` bytes.

@@ -20,12 +20,14 @@ const PIECE: usize = 2 << 20;
 #[derive(Debug)]
 pub(crate) struct RealDisk {
     root: PathBuf,
+    /// Bytes that are not counted as free.
+    reserve: u64,
 }
 
 impl RealDisk {
-    /// All paths are below `root`.
-    pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root }
+    /// All paths are below `root`; of the free bytes `reserve` are for others.
+    pub(crate) fn new(root: PathBuf, reserve: u64) -> Self {
+        Self { root, reserve }
     }
 }
 
@@ -78,6 +80,12 @@ impl Disk for RealDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         File::open(self.root.join(dir))?.sync_all()
+    }
+
+    fn free(&self) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(&self.root)?;
+        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+        Ok(free.saturating_sub(self.reserve))
     }
 
     fn open_table(

@@ -9,7 +9,7 @@ pub(crate) mod log;
 pub(crate) mod record;
 pub(crate) mod scan;
 
-use crate::disk::{DiskFile, read_exact};
+use crate::disk::{DiskFile, is_bad_sector, read_exact};
 use fields::{Fields, PutFields};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -76,7 +76,7 @@ impl SegmentHeader {
     pub(crate) fn read(file: &dyn DiskFile) -> io::Result<HeaderCheck> {
         let mut bytes = [0; HEADER_LEN as usize];
         match read_exact(file, 0, &mut bytes) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof || is_bad_sector(&error) => {
                 return Ok(HeaderCheck::Bad);
             }
             read => read?,

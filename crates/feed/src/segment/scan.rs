@@ -8,11 +8,13 @@
 use super::body::{BlocksMeta, decode_footer};
 use super::record::{Kind, RECORD_LEN, RecordHeader, pattern};
 use super::{HEADER_LEN, SegmentHeader};
-use crate::disk::{DiskFile, read_exact};
+use crate::disk::{DiskFile, is_bad_sector, read_exact};
 use std::io;
 
 /// Bytes read at once.
 const WINDOW: u64 = 128 << 10;
+/// What a disk with a bad sector reads at once, at least.
+const PAGE: usize = 4 << 10;
 
 /// A record found, its checksum verified.
 #[derive(Clone, Debug)]
@@ -90,9 +92,8 @@ pub(crate) fn footer(
     let Some(tail) = window.end.checked_sub(8) else {
         return Ok(None);
     };
-    let mut own = [0; 8];
-    read_exact(file, tail, &mut own)?;
-    let own = u64::from_le_bytes(own);
+    let own = window.get(tail, 8)?.and_then(|own| own.try_into().ok());
+    let own = own.map_or(0, u64::from_le_bytes);
     if own < HEADER_LEN || own >= window.end {
         return Ok(None);
     }
@@ -333,10 +334,30 @@ impl<'a> Window<'a> {
             self.bytes
                 .resize(length.max(WINDOW).min(self.end - offset) as usize, 0);
             self.start = offset;
-            read_exact(self.file, offset, &mut self.bytes).inspect_err(|_| self.end = 0)?;
+            match read_exact(self.file, offset, &mut self.bytes) {
+                Err(error) if is_bad_sector(&error) => self.read_around()?,
+                read => read.inspect_err(|_| self.end = 0)?,
+            }
         }
         let from = (offset - self.start) as usize;
         Ok(Some(&self.bytes[from..from + length as usize]))
+    }
+
+    /// One bad sector must not hide what lies around it: zeros stand for what cannot be read, and fit no checksum.
+    fn read_around(&mut self) -> io::Result<()> {
+        self.bytes.fill(0);
+        let mut from = 0;
+        while from < self.bytes.len() {
+            let at = self.start + from as u64;
+            let page = PAGE - (at % PAGE as u64) as usize;
+            let to = (from + page).min(self.bytes.len());
+            match read_exact(self.file, at, &mut self.bytes[from..to]) {
+                Err(error) if is_bad_sector(&error) => self.bytes[from..to].fill(0),
+                read => read.inspect_err(|_| self.end = 0)?,
+            }
+            from = to;
+        }
+        Ok(())
     }
 
     fn header(&mut self, salt: &[u8; 16], offset: u64) -> io::Result<Option<RecordHeader>> {

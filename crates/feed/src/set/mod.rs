@@ -27,7 +27,7 @@ use crate::sync::{lock, read, write};
 use crate::vault::Vault;
 use bytes::Bytes;
 use committer::Committer;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, RwLock};
@@ -44,6 +44,7 @@ pub struct FeedSet {
     feeds: RwLock<BTreeMap<FeedKey, Arc<Feed>>>,
     wants: Arc<Wants>,
     skipped: Mutex<HashMap<FeedKey, RangeSet>>,
+    forked: Mutex<BTreeSet<FeedKey>>,
 }
 
 impl FeedSet {
@@ -66,6 +67,7 @@ impl FeedSet {
             vault,
             wants: Arc::default(),
             skipped: Mutex::default(),
+            forked: Mutex::default(),
         }))
     }
 
@@ -154,6 +156,20 @@ impl FeedSet {
         lock(&self.skipped).get(feed).cloned().unwrap_or_default()
     }
 
+    /// A peer has proven that another history of a feed is signed too. What is held stays, and nothing of the other is
+    /// taken: who waits for more of it may wait for ever. Memory only: whoever meets the other history finds out again.
+    pub fn note_fork(&self, feed: FeedKey) {
+        if lock(&self.forked).insert(feed) {
+            tracing::warn!(%feed, "two histories of a feed are signed; the one that is here stays");
+            self.vault.events.tell(Event::Forked(feed));
+        }
+    }
+
+    /// Is it known that another history of a feed is signed?
+    pub fn is_forked(&self, feed: &FeedKey) -> bool {
+        lock(&self.forked).contains(feed)
+    }
+
     /// Stored drafts. One that rotted is left out, and logged.
     pub fn drafts(&self) -> Vec<([u8; 16], Bytes)> {
         self.read_drafts().unwrap_or_else(|error| {
@@ -171,6 +187,11 @@ impl FeedSet {
             }
         }
         Ok(drafts)
+    }
+
+    /// Bytes that may still be written here, as far as the disk tells: all of them if it does not.
+    pub fn room(&self) -> u64 {
+        self.vault.free().unwrap_or(u64::MAX)
     }
 
     /// Bytes this set occupies on disk.

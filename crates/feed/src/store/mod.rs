@@ -34,6 +34,8 @@ pub struct Options {
     pub segment_size: u64,
     /// files kept open for reading
     pub open_files: usize,
+    /// bytes of the disk that are not counted as room (see `FeedSet::room`)
+    pub reserve: u64,
 }
 
 impl Default for Options {
@@ -41,6 +43,7 @@ impl Default for Options {
         Self {
             segment_size: 256 << 20,
             open_files: 64,
+            reserve: 0,
         }
     }
 }
@@ -69,7 +72,7 @@ impl Store {
     pub fn open(dir: &Path, options: Options) -> Result<Store, StoreError> {
         let folder = DataFolder::lock(dir)?;
         Self::open_on(
-            Arc::new(RealDisk::new(dir.to_owned())),
+            Arc::new(RealDisk::new(dir.to_owned(), options.reserve)),
             Some(folder),
             options,
         )
@@ -207,15 +210,18 @@ impl Inner {
         self.checkpointer.stop()
     }
 
-    /// Ends removals that a crash interrupted.
+    /// Ends removals that a crash interrupted. One that cannot be ended costs disk space until the next start; it is no
+    /// reason to keep all the others closed.
     fn finish_removals(&self) -> Result<(), StoreError> {
         for name in self
             .disk
             .list(&spaces())
             .map_err(StoreError::io("listing spaces"))?
         {
-            if let Some(address) = name.strip_suffix(GONE).and_then(segment::address) {
-                self.finish_removal(&address)?;
+            if let Some(address) = name.strip_suffix(GONE).and_then(segment::address)
+                && let Err(error) = self.finish_removal(&address)
+            {
+                tracing::warn!(%error, "a space that was removed is still on the disk");
             }
         }
         Ok(())

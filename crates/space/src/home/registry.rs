@@ -32,6 +32,8 @@ const QUOTA: u64 = 10;
 const MOUNT: u64 = 10;
 /// Key of the incarnation in a space's entry.
 const INCARNATION: u64 = 11;
+/// Key of what says that our feeds were forked, in a space's entry.
+const FORKED: u64 = 12;
 
 /// A space that we are a member of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +58,8 @@ pub(crate) struct SpaceEntry {
     /// an earlier stay, which went with the space, live on with others and must not begin a second time.
     /// None for what an older program took up: then the device's.
     pub incarnation: Option<Incarnation>,
+    /// Our feeds there have another history elsewhere, signed by us too: nothing is written here any more.
+    pub forked: bool,
 }
 
 impl SpaceEntry {
@@ -71,6 +75,7 @@ impl SpaceEntry {
             leaving: false,
             mount: None,
             incarnation: Some(Incarnation::generate()),
+            forked: false,
         }
     }
 }
@@ -166,6 +171,9 @@ fn encode_space((address, entry): (&Address, &SpaceEntry)) -> Zeroizing<Vec<u8>>
     if let Some(Incarnation(incarnation)) = &entry.incarnation {
         record = record.bytes(INCARNATION, incarnation);
     }
+    if entry.forked {
+        record = record.uint(FORKED, 1);
+    }
     Zeroizing::new(record.finish())
 }
 
@@ -212,6 +220,7 @@ fn decode_space(entry: &[u8]) -> Result<(Address, SpaceEntry), KeyError> {
         leaving: fields.uint(9)? != 0,
         mount: MountEntry::decode(&fields, MOUNT)?,
         incarnation: incarnation(&fields)?,
+        forked: optional(&fields, FORKED)?.is_some_and(|forked| forked != 0),
     };
     Ok((Address(fields.fixed(1)?), entry))
 }
@@ -296,6 +305,7 @@ mod tests {
                 as_of_ms: Some(1_700_000_000_001),
             }),
             incarnation: Some(Incarnation([7; 16])),
+            forked: true,
         };
         let read = SpaceEntry {
             grant: Grant::Read(ReadKey::from_bytes(&[9; 32])),
@@ -308,6 +318,7 @@ mod tests {
                 as_of_ms: None,
             }),
             incarnation: None,
+            forked: false,
             ..space.clone()
         };
         let replica = ReplicaEntry {

@@ -38,6 +38,12 @@ use roll::Roll;
 
 /// New certificates come in threes and in crowds: they are repeated together.
 const REPEAT_AFTER: Duration = Duration::from_secs(2);
+/// Told of a space that is not written to any more.
+pub(super) const FORKED: &str = "this home was put back from an older copy, and wrote here before it met anybody who has \
+                                 the rest: what it wrote since then is on this device only, and nothing more is written \
+                                 here. Take out what is new (export), invite your own public key, leave the space on this \
+                                 device and join it again with that code";
+
 /// Times of sync are advice; losing the last minute's in a crash harms nobody.
 const RECORD_EVERY: Duration = Duration::from_secs(60);
 
@@ -170,6 +176,7 @@ impl Inner {
             | SwarmEvent::StoreFailed { address, reason } => self.refuse(address, reason),
             SwarmEvent::Twin { at, is_older } => self.on_twin(at, is_older).await,
             SwarmEvent::OwnFeedAhead { address, feed, .. } => self.on_older(address, feed).await,
+            SwarmEvent::OwnFeedForked { address, .. } => self.on_forked(address).await,
             _ => {}
         }
     }
@@ -221,6 +228,18 @@ impl Inner {
             tracing::error!(%error, "this home runs twice, and no new feeds could be taken");
         }
         self.twin.send_replace(Some(at));
+    }
+
+    /// This home is an older state of itself, and has written since.
+    async fn on_forked(self: Arc<Self>, address: Address) {
+        let inner = Arc::clone(&self);
+        let reason = match blocking(move || inner.stop_writing(address)).await {
+            Ok(false) => return,
+            Ok(true) => FORKED.to_owned(),
+            Err(error) => format!("{FORKED} ({error})"),
+        };
+        self.refuse(address, reason);
+        self.say(ShelfEvent::Listed { address });
     }
 
     /// This home is an older state of itself.

@@ -149,6 +149,25 @@ impl Inner {
         Ok(Begun::Now)
     }
 
+    /// One of our feeds has another history elsewhere, signed by us: this home was put back from an older state and wrote
+    /// before it met anybody. Nobody who holds the other history takes ours; and what we would write on top of it would
+    /// name blocks that are other bytes elsewhere. So nothing is written here any more. False: so it was before.
+    pub(super) fn stop_writing(self: &Arc<Self>, address: Address) -> Result<bool, SpaceError> {
+        let _one = lock(&self.changing);
+        let Some(space) = self.heard(&address) else {
+            return Ok(false);
+        };
+        let is_news = self.record(|registry| {
+            let entry = registry.spaces.get_mut(&address);
+            entry.is_some_and(|entry| !std::mem::replace(&mut entry.forked, true))
+        })?;
+        space.retire();
+        if space.writable() {
+            self.put_up(space.stopped(&self.ground)?);
+        }
+        Ok(is_news)
+    }
+
     /// A copy of this home lives elsewhere under the same keys: what we still have to write goes into new feeds, and the
     /// next start is refused until somebody says that there are two.
     pub(super) fn give_way(self: &Arc<Self>) -> Result<(), SpaceError> {

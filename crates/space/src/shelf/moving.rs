@@ -40,6 +40,7 @@ impl Shelf {
         for (address, entry) in &mut registry.spaces {
             entry.mount = None;
             entry.last_sync = None;
+            entry.forked = false; // there it begins with feeds of its own
             if let Some(space) = self.opened(address) {
                 space.see_off(entry);
             }

@@ -321,6 +321,9 @@ impl Inner {
         match opened {
             Ok(space) => {
                 let space = self.take_part(space, &entry.hints);
+                if entry.forked {
+                    space.refuse(follow::FORKED);
+                }
                 // A name changed while a space could not be told, or a new life of this device.
                 let person = read(&self.person).clone();
                 let told = person.map(|name| space.tell_name(&name)).transpose();

@@ -72,14 +72,17 @@ impl Space {
         keep_certificates(&set, &entry.certificates)?;
         // Before the indexer, so that it finds the claims with the rest.
         let incarnation = entry.incarnation;
-        let own = take_up(
-            ground,
-            address,
-            &entry.grant,
-            incarnation,
-            &set,
-            device_name,
-        )?;
+        let own = match entry.forked {
+            true => None,
+            false => take_up(
+                ground,
+                address,
+                &entry.grant,
+                incarnation,
+                &set,
+                device_name,
+            )?,
+        };
         let tables = Tables::open(ground, address, &entry.grant, &set, views)?;
         let hands = Hands::new(ground, address, &entry.grant, &set, &tables, own)?;
         Ok(Self {
@@ -116,11 +119,25 @@ impl Space {
         let (address, set) = (self.address, &self.set);
         let incarnation = self.incarnation;
         let own = take_up(ground, address, &self.grant, incarnation, set, device_name)?;
+        self.with_writer(ground, own)
+    }
+
+    /// The same space without a writer. Whoever holds the old one can go on reading.
+    ///
+    /// # Errors
+    ///
+    /// `View` or `Drive`.
+    pub(crate) fn stopped(&self, ground: &Ground) -> Result<Self, SpaceError> {
+        self.with_writer(ground, None)
+    }
+
+    fn with_writer(&self, ground: &Ground, own: Option<Own>) -> Result<Self, SpaceError> {
+        let (address, set) = (self.address, &self.set);
         let hands = Hands::new(ground, address, &self.grant, set, &self.tables, own)?;
         Ok(Self {
             address,
             grant: self.grant.clone(),
-            incarnation,
+            incarnation: self.incarnation,
             certificates: self.certificates.clone(),
             identity: Arc::clone(&self.identity),
             set: Arc::clone(set),

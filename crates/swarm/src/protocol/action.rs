@@ -116,6 +116,12 @@ pub enum Fact {
         /** blocks in that head */
         length: u64,
     },
+    /// A peer has another history of one of our own feeds, signed by us: this store was put back from an older state, and
+    /// has written since.
+    OwnFeedForked {
+        /** which */
+        feed: FeedKey,
+    },
     /// Checked blocks could not be stored.
     StoreFailed {
         /** why, in words */

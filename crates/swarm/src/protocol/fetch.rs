@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 
 /// A peer that answers nothing for so long is taken everything away.
 const STALLED: Duration = Duration::from_secs(20);
+/// A request that is not answered for so long, whatever else is, is taken away too: else who sends a block now and then
+/// could keep all the others from us.
+const OLD: Duration = Duration::from_secs(60);
 /// A head is small: who does not answer with it for so long is not asked for it again until it says that it is ahead.
 const HEAD_STALLED: Duration = Duration::from_secs(5);
 /// A block's size before any is known.
@@ -80,8 +83,8 @@ impl Replication {
             return;
         }
         if state.feed.is_own() {
-            let theirs = known.length;
-            return self.ask_for_evidence(id, key, ours, theirs, now);
+            let both_have = if ours > 0 { ours } else { known.length };
+            return self.ask_for_evidence(id, key, both_have, now);
         }
         if state.upgrading.is_some() {
             return;
@@ -191,9 +194,15 @@ impl Replication {
         }
     }
 
-    fn known(&self, id: PeerId, key: &FeedKey) -> Option<&PeerFeed> {
+    pub(super) fn known(&self, id: PeerId, key: &FeedKey) -> Option<&PeerFeed> {
         let known = self.peers.get(&id)?.feeds.get(key)?;
         (!known.refused).then_some(known)
+    }
+
+    /// Is nothing more about a feed taken from this peer?
+    pub(super) fn has_left(&self, id: PeerId, key: &FeedKey) -> bool {
+        let known = self.peers.get(&id).and_then(|peer| peer.feeds.get(key));
+        known.is_some_and(|known| known.refused)
     }
 
     fn ask_for_block(&mut self, id: PeerId, key: &FeedKey, block: u64, urgent: bool, now: Instant) {
@@ -273,14 +282,15 @@ impl Replication {
             return;
         };
         let silent = now.saturating_duration_since(peer.progress) >= STALLED;
-        if silent && !peer.requests.is_empty() {
+        let age = |outstanding: &Outstanding| now.saturating_duration_since(outstanding.sent);
+        let is_old = |outstanding: &Outstanding| age(outstanding) >= OLD;
+        if !peer.requests.is_empty() && (silent || peer.requests.values().any(is_old)) {
             tracing::debug!(peer = id.0, "no progress: asking others");
             peer.stalled_until = Some(now + STALLED);
         }
         let late = |outstanding: &Outstanding| {
-            let age = now.saturating_duration_since(outstanding.sent);
             let is_head = outstanding.asked.upgrade || outstanding.asked.evidence;
-            silent || is_head && age >= HEAD_STALLED
+            silent || is_old(outstanding) || is_head && age(outstanding) >= HEAD_STALLED
         };
         let requests = peer
             .requests

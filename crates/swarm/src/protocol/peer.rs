@@ -40,7 +40,6 @@ pub(super) struct PeerFeed {
     pub length: u64,
     /// Blocks it says it holds.
     pub have: RangeSet,
-    stretches_added: usize,
     /// Length that it was told we have.
     pub told: Option<u64>,
     /// It sent something wrong about this feed, or does not know it: left alone.
@@ -52,18 +51,18 @@ pub(super) struct PeerFeed {
 }
 
 impl PeerFeed {
-    /// It holds these too.
+    /// It holds these too. One message can say so a million times: each must cost little, and too many nothing.
     pub fn add(&mut self, blocks: Range<u64>) {
-        let blocks = blocks.start..blocks.end.min(MAX_LENGTH);
-        self.stretches_added += 1;
-        if self.stretches_added > MAX_STRETCHES {
-            let stretches = self.have.iter().count();
-            if stretches >= MAX_STRETCHES {
-                return;
-            }
-            self.stretches_added = stretches;
+        if self.have.stretches() < MAX_STRETCHES {
+            self.have.insert(blocks.start..blocks.end.min(MAX_LENGTH));
         }
-        self.have.insert(blocks);
+    }
+
+    /// It holds these no more; where that would make too many stretches, nothing behind them either.
+    pub fn remove(&mut self, blocks: Range<u64>) {
+        let is_full = self.have.stretches() >= MAX_STRETCHES;
+        let end = if is_full { MAX_LENGTH } else { blocks.end };
+        self.have.remove(blocks.start..end);
     }
 }
 
@@ -252,5 +251,26 @@ impl Peer {
         let mut requests = self.requests.iter();
         let found = requests.find(|(_, outstanding)| is_it(&outstanding.asked));
         found.map(|(request, _)| *request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_says_it_holds_takes_bounded_memory() {
+        let mut known = PeerFeed::default();
+        for block in (0..).step_by(2).take(3 * MAX_STRETCHES) {
+            known.add(block..block + 1);
+        }
+        assert_eq!(known.have.stretches(), MAX_STRETCHES);
+        let mut known = PeerFeed::default();
+        known.add(0..MAX_LENGTH);
+        for block in (0..).step_by(2).take(3 * MAX_STRETCHES) {
+            known.remove(block..block + 1);
+        }
+        assert!(known.have.stretches() <= MAX_STRETCHES);
+        assert!(!known.have.contains(0) && known.have.contains(1));
     }
 }

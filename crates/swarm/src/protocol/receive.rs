@@ -213,15 +213,17 @@ impl Replication {
     fn on_range(&mut self, id: PeerId, key: &FeedKey, range: Held) {
         let end = range.start.saturating_add(range.length);
         self.change_have(id, key, |known| match range.drop {
-            true => known.have.remove(range.start..end),
+            true => known.remove(range.start..end),
             false => known.add(range.start..end),
         });
     }
 
     fn on_bitfield(&mut self, id: PeerId, key: &FeedKey, bitfield: &Bitfield) {
         self.change_have(id, key, |known| {
-            let blocks = (bitfield.start..).step_by(32).zip(&bitfield.words);
-            for (first, word) in blocks {
+            let mut next = bitfield.start;
+            for word in &bitfield.words {
+                let first = next;
+                next = next.saturating_add(32);
                 match *word {
                     0 => {}
                     u32::MAX => known.add(first..first.saturating_add(32)),
@@ -290,21 +292,24 @@ impl Replication {
         self.hungry = true;
     }
 
-    /// Nothing more about this feed is taken from that peer; what it has itself it still gets.
+    /// What a peer says about this feed is wrong, and that is told.
     pub(super) fn refuse_feed(&mut self, id: PeerId, key: &FeedKey, reason: String) {
+        if self.leave_feed(id, key) {
+            self.strike(id, about(key, &reason));
+        }
+    }
+
+    /// Nothing more about this feed is taken from that peer; what it has itself it still gets. False: so it was before.
+    pub(super) fn leave_feed(&mut self, id: PeerId, key: &FeedKey) -> bool {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.ahead.remove(key);
             let known = peer.feeds.entry(*key).or_default();
             if std::mem::replace(&mut known.refused, true) {
-                return;
+                return false;
             }
         }
         self.give_up_feed(id, key);
-        let short: String = key.0[..4]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        self.strike(id, format!("feed {short}: {reason}"));
+        true
     }
 
     /// Tells of a refusal; after a few, the peer is dropped.
@@ -328,6 +333,15 @@ impl Replication {
             self.actions.push(Action::Drop { peer: id, reason });
         }
     }
+}
+
+/// A reason, with the feed that it is about.
+pub(super) fn about(key: &FeedKey, reason: &str) -> String {
+    let short: String = key.0[..4]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("feed {short}: {reason}")
 }
 
 /// Does an answer have the parts that were asked for, and no others that would have to be checked?

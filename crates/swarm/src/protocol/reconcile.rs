@@ -95,21 +95,26 @@ impl Replication {
             match listed.get(&short) {
                 Some(head) if head.length > ours.length => {}
                 Some(head) if head.is_head(&ours) && head.missing == 0 => {}
-                Some(head) if head.length == ours.length && !head.is_head(&ours) => {
-                    self.ask_for_evidence(id, &key, 0, head.length, now);
+                Some(head) if !head.is_begin_of(&state.feed) => {
+                    if !self.has_left(id, &key) {
+                        self.ask_for_evidence(id, &key, head.length, now);
+                    }
+                    if head.length < ours.length {
+                        self.announce(id, &key); // they are to find out, too
+                    }
                 }
                 _ => self.announce(id, &key),
             }
         }
     }
 
-    /// Asks for a signed head only to look at it: it may prove a fork, or that our own store is an old one.
+    /// Asks for a signed head only to look at it: it may prove a fork, or that our own store is an old one. `both_have`
+    /// blocks are shown as a tree of their own, so that two histories differ where both can be compared.
     pub(super) fn ask_for_evidence(
         &mut self,
         id: PeerId,
         key: &FeedKey,
-        start: u64,
-        end: u64,
+        both_have: u64,
         now: Instant,
     ) {
         let asked = Asked {
@@ -121,14 +126,11 @@ impl Replication {
         let Some(peer) = self.peers.get(&id) else {
             return;
         };
-        let known = peer.feeds.get(key);
-        if known.is_some_and(|known| known.refused)
-            || peer.requests.values().any(|o| o.asked == asked)
-        {
+        if peer.requests.values().any(|o| o.asked == asked) {
             return;
         }
         let parts = tree::Request {
-            upgrade: Some((start, end - start)),
+            upgrade: Some((0, both_have)),
             manifest: true,
             ..Default::default()
         };

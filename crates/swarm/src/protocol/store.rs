@@ -3,7 +3,9 @@
 use super::feeds::FeedState;
 use super::job::{Arrived, Job, Quota, Report, Ticket, Verdict};
 use super::peer::Asked;
+use super::receive::about;
 use super::{Action, Fact, PAUSE, PeerId, Replication};
+use cobox_feed::tree::ProofError;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
@@ -84,7 +86,7 @@ impl Replication {
     pub fn stored(&mut self, report: Report, now: Instant) {
         for (Ticket { peer, asked }, verdict) in &report.verdicts {
             self.release(*peer, asked);
-            self.judge(*peer, asked, verdict);
+            self.judge(*peer, asked, verdict, now);
         }
         match report.stored {
             Ok(()) => self.store_failed = false,
@@ -102,10 +104,10 @@ impl Replication {
         self.hungry = true;
     }
 
-    fn judge(&mut self, id: PeerId, asked: &Asked, verdict: &Verdict) {
+    fn judge(&mut self, id: PeerId, asked: &Asked, verdict: &Verdict, now: Instant) {
         match verdict {
             Verdict::Good => {}
-            Verdict::Wrong(error) => self.refuse_feed(id, &asked.feed, error.to_string()),
+            Verdict::Wrong(error) => self.on_wrong(id, asked, error, now),
             Verdict::OverQuota { length } => {
                 if let Some(state) = self.feeds.get_mut(&asked.feed) {
                     state.over_quota = Some(*length);
@@ -114,6 +116,39 @@ impl Replication {
                     .refused(id, "the quota would be exceeded".into());
             }
             Verdict::Seen { length } => self.look_at_evidence(id, asked, *length),
+        }
+    }
+
+    /// An answer was wrong. A head that does not go on from ours may be a lie; or the truth, of a feed that was forked, and
+    /// whoever shows that does nothing wrong.
+    fn on_wrong(&mut self, id: PeerId, asked: &Asked, error: &ProofError, now: Instant) {
+        let key = &asked.feed;
+        let (ours, is_own) = match self.feeds.get(key) {
+            Some(state) => (state.feed.length(), state.feed.was_own()),
+            None => return,
+        };
+        let theirs = self.known(id, key).map_or(0, |known| known.length);
+        match error {
+            ProofError::Forked => {
+                if self.leave_feed(id, key) || asked.evidence {
+                    self.actions.refused(id, about(key, &error.to_string()));
+                }
+                self.set.note_fork(*key);
+                if is_own {
+                    let feed = *key;
+                    self.actions
+                        .push(Action::Tell(Fact::OwnFeedForked { feed }));
+                }
+            }
+            _ if asked.upgrade && ours > 0 && theirs > 0 => {
+                self.leave_feed(id, key);
+                self.ask_for_evidence(id, key, ours.min(theirs), now);
+            }
+            _ if asked.evidence => {
+                self.leave_feed(id, key);
+                self.strike(id, about(key, &error.to_string()));
+            }
+            _ => self.refuse_feed(id, key, error.to_string()),
         }
     }
 

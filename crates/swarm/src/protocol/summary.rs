@@ -290,6 +290,12 @@ impl ShortHead {
         self.feed == short(name)
     }
 
+    /// Does our history of the feed begin like this, as far as can be told?
+    pub fn is_begin_of(&self, feed: &Feed) -> bool {
+        let ours = feed.tree_hash_at(self.length);
+        ours.is_none_or(|ours| short(&ours) == self.tree_hash)
+    }
+
     /// The same head as ours?
     pub fn is_head(&self, entry: &Entry) -> bool {
         self.length == entry.length && self.tree_hash == short(&entry.tree_hash)

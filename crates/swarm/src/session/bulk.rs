@@ -14,14 +14,21 @@ use cobox_feed::codec::{DecodeError, Reader};
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 /// Streams that we send blocks on. One is not enough: a stream's window is small in this engine.
 pub(super) const STREAMS: usize = 4;
 /// Streams a peer may send blocks on.
 const MAX_STREAMS: usize = 8;
+/// Bytes of a received frame that memory is taken for at a time; an ordinary block is one piece.
+const PIECE: usize = 128 << 10;
+/// So long one piece may take. A line of a few kilobytes a second is in time.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Most bytes of the numbers that a frame begins with.
+const HEAD: usize = 18;
 /// Bytes written at once.
 const WRITE: usize = 512 << 10;
 
@@ -162,6 +169,8 @@ enum Broken {
     Malformed(#[from] DecodeError),
     #[error("a bulk stream ended: {0}")]
     Ended(#[from] io::Error),
+    #[error("a bulk frame was begun and did not come")]
+    Slow,
 }
 
 async fn read(
@@ -175,24 +184,67 @@ async fn read(
             return Ok(()); // ended between frames: nothing is lost
         }
         let length = frame::bulk_length(prefix)?;
-        let permits = u32::try_from(length).map_err(|_| DecodeError("length"))?;
-        let Ok(permit) = memory.clone().acquire_many_owned(permits).await else {
+        let mut head = [0; HEAD];
+        let head = &mut head[..length.min(HEAD)];
+        stream.read_exact(head).await?;
+        let place = frame::open_bulk(&mut Reader::new(head))?;
+        if !super::lock(&routes).contains_key(&place.channel) {
+            // A space that was left meanwhile, or a stranger: nothing is kept for either.
+            let rest = (length - head.len()) as u64;
+            tokio::io::copy(&mut (&mut stream).take(rest), &mut tokio::io::sink()).await?;
+            continue;
+        }
+        let Some((bytes, weight)) = body(&mut stream, head, length, &memory).await? else {
             return Ok(()); // stopping
         };
-        let mut bytes = Vec::with_capacity(length);
-        (&mut stream)
-            .take(length as u64)
-            .read_to_end(&mut bytes)
-            .await?;
-        if bytes.len() < length {
+        deliver(bytes, weight, &routes).await?;
+    }
+}
+
+/// The rest of a frame. Memory is taken for what comes and not for what is announced: it is there for all peers
+/// together, and who announces much and sends nothing must not take it from them.
+async fn body(
+    stream: &mut ReceiveStream,
+    head: &[u8],
+    length: usize,
+    memory: &Arc<Semaphore>,
+) -> Result<Option<(Bytes, Weight)>, Broken> {
+    let first = length.min(PIECE);
+    let mut bytes = Vec::with_capacity(first);
+    bytes.extend_from_slice(head);
+    // Who holds none of the memory may wait for it as long as it takes.
+    let Ok(mut permit) = take(memory, first).await else {
+        return Ok(None);
+    };
+    loop {
+        let more = (permit.num_permits() - bytes.len()) as u64;
+        timely((&mut *stream).take(more).read_to_end(&mut bytes)).await??;
+        if bytes.len() < permit.num_permits() {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
-        let weight = Weight {
-            bytes: length,
-            permit: Some(permit),
+        if bytes.len() == length {
+            break;
+        }
+        let Ok(taken) = timely(take(memory, (length - bytes.len()).min(PIECE))).await? else {
+            return Ok(None);
         };
-        deliver(Bytes::from(bytes), weight, &routes).await?;
+        permit.merge(taken);
     }
+    let weight = Weight {
+        bytes: length,
+        permit: Some(permit),
+    };
+    Ok(Some((Bytes::from(bytes), weight)))
+}
+
+async fn take(memory: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, AcquireError> {
+    // A piece: far below what a u32 counts.
+    memory.clone().acquire_many_owned(bytes as u32).await
+}
+
+async fn timely<T>(what: impl Future<Output = T>) -> Result<T, Broken> {
+    let in_time = tokio::time::timeout(PATIENCE, what).await;
+    in_time.map_err(|_| Broken::Slow)
 }
 
 async fn deliver(bytes: Bytes, weight: Weight, routes: &Routes) -> Result<(), DecodeError> {

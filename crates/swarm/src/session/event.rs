@@ -60,6 +60,14 @@ pub enum SwarmEvent {
         /// blocks in the peer's head
         length: u64,
     },
+    /// A peer holds another history of one of our own feeds, signed by us: this data folder was put back from an older
+    /// state and has written since. What it wrote then is taken by nobody who holds the other history.
+    OwnFeedForked {
+        /// space
+        address: Address,
+        /// our feed
+        feed: FeedKey,
+    },
     /// Another program is alive under our own device key: a copy of this home runs elsewhere. It has proven that it holds
     /// the key.
     Twin {

@@ -388,6 +388,7 @@ impl Driver {
                 feed,
                 length,
             }),
+            Fact::OwnFeedForked { feed } => Some(SwarmEvent::OwnFeedForked { address, feed }),
             Fact::StoreFailed { reason } => Some(SwarmEvent::StoreFailed { address, reason }),
         };
         if let Some(event) = event {

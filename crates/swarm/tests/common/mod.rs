@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test file uses its own part
 
 pub mod mallory;
+pub mod scene;
 
 use bytes::Bytes;
 use cobox_feed::feed::Feed;

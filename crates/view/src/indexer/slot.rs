@@ -59,6 +59,11 @@ impl Slot {
         self.save(rows)
     }
 
+    /// Lets the view go on with what it has: something that it waited for will not come.
+    pub fn go_on(&mut self, rows: &mut Transaction) -> Result<(), ViewError> {
+        self.view.apply(rows, &[])
+    }
+
     fn save(&self, rows: &mut Transaction) -> Result<(), ViewError> {
         let mut row = self.view.version().to_le_bytes().to_vec();
         row.extend_from_slice(&self.cursor.to_le_bytes());

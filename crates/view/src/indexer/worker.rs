@@ -31,6 +31,8 @@ pub(super) struct Worker {
     /// The file failed: it must be opened again first.
     broken: bool,
     rebuilds: u32,
+    /// A feed turned out to be forked: what waits for more of it need not.
+    forked: bool,
     options: Options,
 }
 
@@ -54,6 +56,7 @@ impl Worker {
             retry_at: None,
             broken: false,
             rebuilds: 0,
+            forked: false,
             options,
         };
         worker.load_or_rebuild()?;
@@ -93,6 +96,7 @@ impl Worker {
             return Ok(false);
         }
         let mut worked = self.advance()?;
+        worked |= self.go_on()?;
         for number in 0..self.slots.len() {
             worked |= self.catch_up(number)?;
         }
@@ -120,6 +124,11 @@ impl Worker {
             }
             Some(Heard::Gap) => {
                 self.intake.look_at_all();
+                self.forked = true; // perhaps
+                true
+            }
+            Some(Heard::Event(Event::Forked(_))) => {
+                self.forked = true;
                 true
             }
             _ => false,
@@ -155,6 +164,24 @@ impl Worker {
         }
         rows.commit()?;
         self.tell_committed(&current, &entries);
+        Ok(true)
+    }
+
+    /// Views that are up to date look again at what they keep waiting. False: nothing was to be looked at.
+    fn go_on(&mut self) -> Result<bool, ViewError> {
+        if !std::mem::take(&mut self.forked) {
+            return Ok(false);
+        }
+        let next = self.journal.next();
+        let current: Vec<usize> = (0..self.slots.len())
+            .filter(|number| self.slots[*number].cursor == next)
+            .collect();
+        let mut rows = self.db.begin()?;
+        for number in &current {
+            self.slots[*number].go_on(&mut rows)?;
+        }
+        rows.commit()?;
+        self.tell_committed(&current, &[]);
         Ok(true)
     }
 

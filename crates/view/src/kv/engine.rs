@@ -17,6 +17,9 @@ const CHECK: Table = Table("cobox");
 const CHECK_KEY: &[u8] = b"check";
 const CHECK_VALUE: &[u8] = b"views 1";
 
+/// EIO: what was there is lost, and a new file lies elsewhere.
+const BAD_SECTOR: i32 = 5;
+
 /// Opens the file (or creates it). `Damaged`: not ours to read, whatever the reason; throw it away.
 pub(super) fn open_file(
     path: &Path,
@@ -115,10 +118,26 @@ pub(super) fn table_error(error: impl Into<redb::Error>) -> ViewError {
         | redb::Error::TableTypeMismatch { .. }
         | redb::Error::TableIsMultimap(_)
         | redb::Error::TypeDefinitionChanged { .. } => ViewError::Damaged("the views file"),
-        redb::Error::Io(error) if matches!(error.kind(), InvalidData | UnexpectedEof) => {
+        redb::Error::Io(error)
+            if matches!(error.kind(), InvalidData | UnexpectedEof)
+                || error.raw_os_error() == Some(BAD_SECTOR) =>
+        {
             ViewError::Damaged("the views file")
         }
         redb::Error::DatabaseClosed => ViewError::Closed,
         other => ViewError::Table(other.to_string().into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Error;
+
+    #[test]
+    fn a_bad_sector_is_damage_and_a_full_disk_is_not() {
+        let of = |errno| table_error(redb::Error::Io(Error::from_raw_os_error(errno)));
+        assert!(matches!(of(BAD_SECTOR), ViewError::Damaged(_)));
+        assert!(matches!(of(28), ViewError::Table(_)));
     }
 }

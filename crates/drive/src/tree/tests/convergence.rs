@@ -78,8 +78,15 @@ impl Play {
             return Ok(());
         }
         self.time += u64::from(step.c % 3) * 20_000;
+        // Clocks of people: one is right, one is years ahead, one stands still, one says anything.
+        let clock = match peer {
+            0 => self.time,
+            1 => self.time + 300_000_000_000,
+            2 => 7,
+            _ => u64::MAX / u64::from(step.c).max(1),
+        };
         self.peers[peer]
-            .commit(&mut self.world, self.time, records)
+            .commit(&mut self.world, clock, records)
             .map(drop)
     }
 

@@ -358,6 +358,27 @@ fn a_seen_beyond_what_exists_holds_up_its_author_only() -> Done {
     Ok(())
 }
 
+/// Mallory, or a home that was put back, shows one history to Alice and another to us: Alice has seen what will never be
+/// here, and is not to wait for it.
+#[test]
+fn who_has_seen_another_history_of_a_forked_feed_is_not_held_up() -> Done {
+    let mut stage = Stage::new()?;
+    let (alice, mallory) = (stage.author(1, "a")?, stage.author(2, "m")?);
+    let other = Seen {
+        length: 7,
+        tree_hash: [7; 16],
+        ..stage.seen(&mallory)
+    };
+    let made = vec![created(file(), NodeId::ROOT, "by Alice", 1)];
+    stage.commit(&alice, 0, &[other], made)?;
+    stage.give(&[&mallory, &alice])?;
+    assert!(stage.names()?.is_empty());
+    stage.set.note_fork(mallory.feeds[0].key());
+    stage.give(&[])?;
+    assert_eq!(stage.names()?, ["by Alice"]);
+    Ok(())
+}
+
 #[test]
 fn a_change_that_replaces_the_unseen_is_refused_and_the_rest_stays() -> Done {
     let mut stage = Stage::new()?;

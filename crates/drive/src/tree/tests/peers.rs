@@ -30,6 +30,10 @@ impl Evidence for Reached {
         Some(self.0.length(writer))
     }
 
+    fn is_forked(&self, _: &WriterTag) -> bool {
+        false
+    }
+
     fn tree_hash(&self, _: &WriterTag, _: u64) -> Option<[u8; 32]> {
         None
     }

@@ -7,6 +7,7 @@ use crate::error::StoreError;
 use crate::segment::record::Kind;
 use crate::segment::scan::{self, Record};
 use crate::segment::{HEADER_LEN, HeaderCheck, Position, SegmentHeader, folder, number, path};
+use std::path::Path;
 use std::sync::Arc;
 
 impl Log {
@@ -40,6 +41,9 @@ impl Log {
         }
         let start = known.map_or(0, |known| known.segment);
         numbers.retain(|number| *number >= start);
+        if let Some(last) = numbers.last() {
+            log.make_durable(*last, known.filter(|known| known.segment == *last))?;
+        }
         for (place, number) in numbers.iter().enumerate() {
             let last = place + 1 == numbers.len();
             log.open_segment(
@@ -50,6 +54,28 @@ impl Log {
             )?;
         }
         Ok(Opened::Log(Box::new(log)))
+    }
+
+    /// What lies behind what the index has seen may never have been synced: the program that wrote it was killed. From here
+    /// on peers are told of it, so it is made durable first; a power cut after that would make us sign other blocks of the
+    /// same numbers. And where a sync had failed, the machine's memory may show what the disk does not have: it is dropped.
+    fn make_durable(&self, number: u32, seen: Option<Position>) -> Result<(), StoreError> {
+        let failed = || StoreError::io("making durable what was written before");
+        let file = self.file(number)?;
+        let length = file.len().map_err(StoreError::io("measuring a segment"))?;
+        let seen = seen.map(|seen| seen.offset);
+        if seen == Some(length) {
+            return Ok(());
+        }
+        // A failure of before is told once; the second try speaks of now.
+        file.sync().or_else(|_| file.sync()).map_err(failed())?;
+        if seen.is_none() {
+            let disk = self.handles.disk();
+            disk.sync_dir(Path::new("spaces")).map_err(failed())?;
+            disk.sync_dir(&self.folder).map_err(failed())?;
+        }
+        file.forget(seen.unwrap_or(0)..length);
+        Ok(())
     }
 
     fn numbers(&mut self) -> Result<Vec<u32>, StoreError> {

@@ -147,6 +147,30 @@ fn a_crash_while_recovering_from_a_crash() {
     }
 }
 
+/// A program is killed with a commit written and not synced; the next one shows it, and peers hear of it. Were it lost to
+/// a power cut then, the next commit would put other blocks under the numbers that they were told.
+#[test]
+fn what_a_start_after_a_kill_has_shown_survives_a_power_cut() {
+    let (script, foreign) = (script(), Foreign::new());
+    let disk = MemoryDisk::default();
+    assert_eq!(run(&disk, &script, &foreign, 1), script.len());
+    for killed in 0..disk.calls() {
+        let disk = MemoryDisk::default();
+        disk.fail(Some(Fault::PowerCut(killed)));
+        run(&disk, &script, &foreign, 1);
+        disk.fail(None); // the machine itself goes on
+        let store = open(&disk).unwrap();
+        let shown = Model::of(&store.set(ADDRESS).unwrap());
+        let left = disk.after_crash(&mut || false);
+        let store = open(&left).unwrap();
+        assert_eq!(
+            Model::of(&store.set(ADDRESS).unwrap()),
+            shown,
+            "killed at {killed}"
+        );
+    }
+}
+
 #[test]
 fn a_removal_is_done_or_not_begun() {
     let (script, foreign) = (script(), Foreign::new());

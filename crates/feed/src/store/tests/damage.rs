@@ -146,6 +146,30 @@ fn a_flipped_bit_costs_only_what_it_hits() {
     );
 }
 
+/// Most disks do not flip bits, they refuse to read a sector: that costs what it hits, not the whole space.
+#[test]
+fn a_sector_that_cannot_be_read_costs_only_what_it_hits() {
+    let written = written();
+    let whole = states(&script()).pop().unwrap();
+    let blocks: usize = whole.feeds.values().map(|feed| feed.len()).sum();
+    let last = records(&written).pop().unwrap();
+    for path in segments(&written) {
+        for offset in (0..written.bytes(&path).len() as u64).step_by(512) {
+            let in_last = path == last.path && offset + 512 > last.offset - 2048;
+            let disk = written.copy();
+            disk.spoil(&path, offset);
+            let store = open(&disk).unwrap();
+            let found = Model::of(&store.set(ADDRESS).unwrap());
+            let lost = missing(&found, &whole);
+            // Without the index, the sector of a header costs its segment.
+            assert!(
+                offset == 0 || in_last || lost < blocks / 3,
+                "{offset}: {lost} of {blocks}"
+            );
+        }
+    }
+}
+
 /// How many blocks a flip in this record costs: one, if it is in the bytes of one; else all of them. Full segments are
 /// listed from their footers, where block bytes are not looked at before they are read.
 fn blocks_hit(disk: &MemoryDisk, record: &Found, place: u64) -> usize {

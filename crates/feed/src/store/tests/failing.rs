@@ -83,6 +83,35 @@ fn after_a_failed_sync_nothing_more_is_written() {
     }
 }
 
+/// After a failed sync Linux shows what was written until the memory is needed, though the disk does not have it. A new
+/// start that believes that would tell peers of blocks that are not there.
+#[test]
+fn a_start_after_a_failed_sync_shows_what_the_disk_has() {
+    let (script, foreign) = (script(), Foreign::new());
+    let disk = MemoryDisk::default();
+    super::crash::run(&disk, &script, &foreign, 1);
+    for bad in 1..=disk.syncs() {
+        let disk = MemoryDisk::default();
+        disk.fail(Some(Fault::Sync(bad)));
+        super::crash::run(&disk, &script, &foreign, 1);
+        disk.fail(None);
+        let store = open(&disk).unwrap();
+        let shown = Model::of(&store.set(ADDRESS).unwrap());
+        let left = disk.after_crash(&mut || false);
+        let store = open(&left).unwrap();
+        assert_eq!(Model::of(&store.set(ADDRESS).unwrap()), shown, "sync {bad}");
+    }
+}
+
+#[test]
+fn a_disk_tells_how_much_room_it_has() {
+    let disk = MemoryDisk::default();
+    let set = open(&disk).unwrap().set(ADDRESS).unwrap();
+    assert_eq!(set.room(), u64::MAX);
+    disk.fail(Some(Fault::Full(4711)));
+    assert_eq!(set.room(), 4711);
+}
+
 /// Several threads append to shared feeds while the disk fills up again and again: what a thread was told is there is
 /// there, what it was told failed is not, and every tree verifies.
 #[test]
