@@ -271,6 +271,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
     }
 }
 
+/// The two changing segments of a route.
+pub struct Two(pub String, pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Two {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Path::<(String, String)>::from_request_parts(parts, state).await {
+            Ok(Path((one, two))) => Ok(Self(one, two)),
+            Err(refused) => Err(ApiError::bad("path", refused.body_text())),
+        }
+    }
+}
+
 /// Runs a blocking verb away from the network threads.
 pub async fn blocking<T, E>(
     verb: impl FnOnce() -> Result<T, E> + Send + 'static,

@@ -171,17 +171,23 @@ fn confirm(client: &Client, space: &str) -> Result<(), CliError> {
     if detail.members.iter().any(|member| !member.me) {
         println!("The other members are told that you leave; what you wrote stays with them.");
     }
-    print!("Type the name of the space to go on: ");
+    typed("space", &detail.space.name, "not deleted")
+}
+
+/// Goes on only if the name of what will be gone is typed.
+pub fn typed(what: &str, name: &str, otherwise: &str) -> Result<(), CliError> {
+    print!("Type the name of the {what} to go on: ");
     let _ = io::stdout().flush();
     let mut typed = String::new();
     io::stdin()
         .lock()
         .read_line(&mut typed)
         .map_err(|e| CliError::Local("standard input".into(), e))?;
-    if typed.trim() == detail.space.name {
+    if typed.trim() == name {
         return Ok(());
     }
-    Err(CliError::Usage("not deleted: that was not its name".into()))
+    let why = format!("{otherwise}: that was not its name");
+    Err(CliError::Usage(why))
 }
 
 /// `cobox replicate ADDRESS`

@@ -2,13 +2,14 @@
 //! finds it by name or address.
 //!
 //! Here: the verbs that change it; `find` looks things up. `inner` holds what they share, `start` opens a home, `leave` says
-//! goodbye, `follow` turns what happens below into events (`event`), `locked` is a home whose password nobody gave, `moving`
+//! goodbye, `follow` turns what happens below into events (`event`), `gone` says which copies are no more, `locked` is a home whose password nobody gave, `moving`
 //! takes a person to a new machine, `restore` begins from a paper key, `drill` rehearses that. Not its job: what is in a space.
 
 mod drill;
 mod event;
 mod find;
 mod follow;
+mod gone;
 mod inner;
 mod leave;
 mod locked;

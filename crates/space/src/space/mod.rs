@@ -3,11 +3,12 @@
 //! Here: the verbs. `open` puts the parts together, `own` are the feeds we write, `admit` the certificates that a paper key does not have, `name` the rules
 //! for names, `pin` what an invite promised, `arrival` the waiting for it, `people` who is here, `talk` what
 //! they say, `query` questions to all messages, `notes` what they note on files, `copies` what replicators
-//! keep, `tend` what the shelf does for it. Not its job: which spaces there are (`shelf`).
+//! keep, `gone` which of them do no more, `tend` what the shelf does for it. Not its job: which spaces there are (`shelf`).
 
 mod admit;
 mod arrival;
 mod copies;
+mod gone;
 mod name;
 mod notes;
 mod open;

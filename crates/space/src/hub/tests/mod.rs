@@ -2,6 +2,7 @@
 
 mod claims;
 mod commands;
+mod copies;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
