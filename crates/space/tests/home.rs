@@ -249,7 +249,14 @@ fn every_wrong_invite_has_its_own_error() {
     let tampered = String::from_utf8(tampered).unwrap();
     assert_eq!(refusal(&bob, &tampered), InviteError::Tampered);
     assert!(bob.spaces().is_empty() && eve.spaces().is_empty());
-    let here = alice.join(&garden.invite(&alice.public_key()).unwrap(), None);
+    for own in [
+        garden.invite(&alice.public_key()),
+        garden.invite_to_read(&alice.public_key()),
+    ] {
+        assert!(matches!(own, Err(SpaceError::OwnKey)));
+    }
+    bob.join(&code, None).unwrap();
+    let here = bob.join(&code, None);
     assert!(matches!(here.err(), Some(SpaceError::AlreadyHere(name)) if name == "Garden"));
     drop(garden);
     for shelf in [alice, bob, eve] {

@@ -164,7 +164,7 @@ pub async fn delete(State(api): State<Arc<Api>>, Segment(name): Segment) -> Answ
 #[utoipa::path(post, path = "/spaces/{space}/invites", tag = "people", operation_id = "invite",
     request_body = InviteJson,
     responses((status = 200, description = "the code", body = CodeJson)),
-    extensions(("x-codes" = json!(["bad_key", "read_only", "no_name", "disk_full"]))))]
+    extensions(("x-codes" = json!(["bad_key", "own_key", "read_only", "no_name", "disk_full"]))))]
 pub async fn invite(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,

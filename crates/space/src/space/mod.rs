@@ -138,7 +138,7 @@ impl Space {
     ///
     /// # Errors
     ///
-    /// `Invite`, or the store's.
+    /// `OwnKey`, `Invite`, or the store's.
     pub fn invite(&self, recipient: &PublicKey) -> Result<String, SpaceError> {
         self.invite_with(recipient, self.grant.clone())
     }
@@ -147,7 +147,7 @@ impl Space {
     ///
     /// # Errors
     ///
-    /// `Invite`, or the store's.
+    /// `OwnKey`, `Invite`, or the store's.
     pub fn invite_to_read(&self, recipient: &PublicKey) -> Result<String, SpaceError> {
         let grant = match &self.grant {
             Grant::Write(key) => Grant::Read(key.read_key()),
@@ -157,6 +157,9 @@ impl Space {
     }
 
     fn invite_with(&self, recipient: &PublicKey, grant: Grant) -> Result<String, SpaceError> {
+        if *recipient == self.me() {
+            return Err(SpaceError::OwnKey);
+        }
         if self.writable() {
             self.log.tell(&SpaceInvite {
                 public_key: *recipient,

@@ -165,7 +165,7 @@ async fn admins(State(api): State<Arc<Api>>, Segment(name): Segment) -> Answer<V
     responses(
         (status = 201, description = "a code that only they can open", body = AdminCodeJson),
     ),
-    extensions(("x-codes" = json!(["bad_key", "bad_invite", "not_an_admin", "read_only", "disk_full"]))))]
+    extensions(("x-codes" = json!(["bad_key", "own_key", "bad_invite", "not_an_admin", "read_only", "disk_full"]))))]
 pub(super) async fn add_admin(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
