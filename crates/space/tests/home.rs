@@ -390,7 +390,12 @@ fn a_removal_that_was_interrupted_is_finished_at_the_next_start() {
     // Still in the way: the rest opens, and the reason is told.
     let alice = world.start("Alice");
     assert!(alice.space("Shed").is_ok());
-    assert!(alice.failed().contains_key(&address));
+    let failed = alice.failed().remove(&address).unwrap();
+    assert_eq!(
+        (failed.name.as_deref(), failed.is_replica),
+        (Some("Garden"), false)
+    );
+    assert!(failed.reason.len() > 10, "{failed:?}");
     world.stop(alice);
     fs::remove_dir(&views).unwrap();
     let alice = world.start("Alice");

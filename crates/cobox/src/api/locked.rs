@@ -108,6 +108,7 @@ async fn status(State(api): State<Arc<LockedApi>>) -> Json<StatusJson> {
         replicas: Vec::new(),
         peers: Vec::new(),
     })
+        failed: Vec::new(),
 }
 
 async fn stop(State(api): State<Arc<LockedApi>>) -> StatusCode {

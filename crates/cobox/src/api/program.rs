@@ -56,6 +56,7 @@ pub async fn status(State(api): State<Arc<Api>>) -> Result<Json<StatusJson>, Api
                 .collect(),
             peers: shelf.swarm().peers().iter().map(shapes::peer).collect(),
         })
+            failed: shelf.failed().iter().map(shapes::failed).collect(),
     });
     status.await.map(Json)
 }

@@ -4,7 +4,7 @@ use crate::api::types::*;
 use crate::cli::args::{Replicate, Space};
 use crate::cli::mounts::mounted;
 use crate::cli::output::{Output, bytes, count, here, line_out, printable, table};
-use crate::cli::people::{replica_row, space_row};
+use crate::cli::people::{failed_text, replica_row, space_row};
 use crate::cli::talk::presence;
 use crate::cli::{CliError, Done};
 use crate::client::{Client, in_space};
@@ -34,11 +34,16 @@ fn create(client: &Client, name: String, output: &Output) -> Result<(), CliError
 
 fn list(client: &Client, output: &Output) -> Result<(), CliError> {
     let spaces: Vec<SpaceJson> = client.get("/spaces")?;
+    let failed = match output.is_json() {
+        true => Vec::new(), // programs ask for the status
+        false => client.get::<StatusJson>("/status")?.failed,
+    };
     output.result(&spaces, |spaces| {
-        if spaces.is_empty() {
+        if spaces.is_empty() && failed.is_empty() {
             return "No spaces yet. Create one: cobox space create NAME".into();
         }
-        table(&spaces.iter().map(space_row).collect::<Vec<_>>())
+        let rows = table(&spaces.iter().map(space_row).collect::<Vec<_>>());
+        rows + &failed_text(&failed, output)
     });
     Ok(())
 }

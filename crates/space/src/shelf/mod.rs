@@ -21,6 +21,7 @@ pub use crate::error::SpaceError;
 pub use crate::home::{HomeLock, MountEntry, MountPlace};
 pub use drill::{DrillPlan, DrillProgress, DrillReport};
 pub use event::ShelfEvent;
+pub use inner::Failed;
 pub use locked::LockedShelf;
 pub use moving::Luggage;
 pub use start::{ShelfOptions, TransportFactory};
@@ -289,6 +290,7 @@ impl Shelf {
             .ok_or(SpaceError::NotFound(address.to_string()))?;
         self.leave(address);
         write(&self.0.open).replicas.remove(address);
+        write(&self.0.open).failed.remove(address);
         self.0.erase(address)?;
         self.0
             .record(|registry| registry.replicas.remove(address))?;
