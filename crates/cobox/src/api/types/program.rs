@@ -13,6 +13,9 @@ pub struct System {
     /// it shows nothing until somebody unlocks it or logs in
     #[serde(default)]
     pub locked: bool,
+    /// a password is set: it unlocks, and opens sessions
+    #[serde(default)]
+    pub password: bool,
 }
 
 /// Answer of `GET /api/status`. Of a locked program: only `version`, `home`, `locked`, `kept` and `hint` say something.
@@ -41,9 +44,6 @@ pub struct StatusJson {
     pub replicas: Vec<ReplicaJson>,
     /// peers
     pub peers: Vec<PeerJson>,
-}
-
-/// A setting as it is now.
     /// spaces and replicas that could not be opened at the start; the others go on
     #[serde(default)]
     pub failed: Vec<FailedJson>,
@@ -63,6 +63,9 @@ pub struct FailedJson {
     pub reason: String,
     /// what to do, in words
     pub next: String,
+}
+
+/// A setting as it is now.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SettingJson {
     /// its name
