@@ -40,7 +40,7 @@ pub mod types;
 mod upload;
 mod web;
 
-pub use access::Access;
+pub use access::{Access, Session};
 pub use door::{Door, Reach, Remote};
 pub use error::ApiError;
 pub use events::{NEWS, watch_state};
