@@ -2,6 +2,7 @@
 
 mod claims;
 mod commands;
+mod conflicts;
 mod copies;
 
 use std::sync::Arc;
