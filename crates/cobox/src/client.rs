@@ -133,6 +133,11 @@ impl Client {
         Ok(())
     }
 
+    /// `DELETE`, answered with JSON.
+    pub fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        read_json(self.plain(Method::DELETE, path)?)
+    }
+
     /// A call without body.
     pub fn plain(&self, method: Method, path: &str) -> Result<Response<Body>, ClientError> {
         self.send(method, path, SendBody::none())

@@ -67,6 +67,12 @@ fn a_password_is_set_once_with_the_token_and_then_opens_sessions() {
     let node = Node::named("Alice");
     let password = json!({ "password": "correct horse" });
     assert_eq!(log_in(&node, "correct horse").code(), "no_password");
+    // Whoever may not call yet learns what to ask for.
+    let is_set = || {
+        let system = ask(&node, ("GET", "/system"), "", &Value::Null);
+        system.body["password"].clone()
+    };
+    assert_eq!(is_set(), false);
     let stranger = ask(&node, ("POST", "/register"), "", &password);
     assert_eq!(
         (stranger.status, stranger.code()),
@@ -82,6 +88,7 @@ fn a_password_is_set_once_with_the_token_and_then_opens_sessions() {
     assert_eq!((short.status, short.code()), (400, "bad_password"));
     let set = ask(&node, ("POST", "/register"), &node.bearer(), &password);
     assert_eq!(set.status, 201);
+    assert_eq!(is_set(), true);
     let again = ask(&node, ("POST", "/register"), &node.bearer(), &password);
     assert_eq!((again.status, again.code()), (409, "has_password"));
     let file = node.home().join("identity");

@@ -201,6 +201,8 @@ fn names_and_paths_that_do_not_fit_are_refused() {
         node.fails(&["invite", "box", "1234"])
             .contains("64 hex digits")
     );
+    let own = node.fails(&["invite", "box", &node.public_key()]);
+    assert!(own.contains("your own public key"), "{own}");
     assert!(node.fails(&["replicate", "1234"]).contains("64 hex digits"));
     assert!(node.fails(&["unreplicate", &"00".repeat(32)]).len() > 20);
     assert!(
@@ -302,6 +304,61 @@ fn a_damaged_home_is_named_and_left_alone() {
     fs::write(&identity, &good).unwrap();
     node.start();
     assert_eq!(node.space("box")["name"], "box");
+}
+
+#[test]
+fn a_space_that_cannot_be_opened_is_told_with_what_to_do_and_the_others_go_on() {
+    let mut node = node_with_space();
+    let broken = node.json(&["space", "create", "broken"])["address"].clone();
+    let broken = broken.as_str().unwrap().to_owned();
+    node.stop();
+    // Something lies where its views belong.
+    let views = node.home().join(format!("views/{broken}.redb"));
+    let good = fs::read(&views).unwrap();
+    fs::remove_file(&views).unwrap();
+    fs::create_dir(&views).unwrap();
+    node.start();
+    let failed = node.get("/status")["failed"].clone();
+    assert_eq!(failed.as_array().unwrap().len(), 1, "{failed}");
+    let one = &failed[0];
+    assert_eq!(
+        (&one["address"], &one["name"], &one["replica"]),
+        (&json!(broken), &json!("broken"), &json!(false))
+    );
+    assert!(one["reason"].as_str().is_some_and(|why| why.len() > 10));
+    assert!(
+        one["next"]
+            .as_str()
+            .unwrap()
+            .contains("start the program again")
+    );
+    for words in [&["status"][..], &["space", "list"]] {
+        let shown = node.ok(words);
+        assert!(
+            shown.contains("broken cannot be opened") && shown.contains("box"),
+            "{shown}"
+        );
+    }
+    assert!(node.fails(&["ls", "broken"]).contains("no space"));
+    node.bytes(&["put", "box:f"], b"as ever");
+    assert_eq!(node.ok(&["cat", "box:f"]), "as ever");
+
+    // Once the cause is gone it is there again.
+    node.stop();
+    fs::remove_dir(&views).unwrap();
+    fs::write(&views, good).unwrap();
+    node.start();
+    assert_eq!(node.get("/status")["failed"], json!([]));
+    assert_eq!(node.space("broken")["name"], "broken");
+    // And one that cannot be mended can be taken away.
+    node.stop();
+    fs::remove_file(&views).unwrap();
+    fs::create_dir(&views).unwrap();
+    node.start();
+    fs::remove_dir(&views).unwrap();
+    node.ok(&["space", "delete", &broken, "--yes"]);
+    assert_eq!(node.get("/status")["failed"], json!([]));
+    assert_eq!(node.get("/spaces").as_array().unwrap().len(), 1);
 }
 
 /// A small disk of its own, taken away at the end.

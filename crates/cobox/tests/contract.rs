@@ -3,6 +3,7 @@
 mod common;
 
 use common::Node;
+use common::lan::Lan;
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -180,11 +181,17 @@ fn every_description_says_what_programs_need() {
     }
 }
 
-#[test]
-fn every_call_refuses_strangers_and_nonsense() {
-    let node = Node::named("Alice");
-    node.json(&["space", "create", "box"]);
-    let before = node.listing("box");
+/// What a locked program answers in its own way; everything else it refuses as locked.
+const OF_LOCKED: [&str; 5] = [
+    "/api/auth",
+    "/api/status",
+    "/api/stop",
+    "/api/system",
+    "/api/unlock",
+];
+
+/// Who may not call, from elsewhere, with too much or with nonsense is refused by each call; how many calls there are.
+fn refuses_strangers_and_nonsense(node: &Node, is_locked: bool) -> usize {
     let (host, token) = (
         format!("Host: localhost:{}\r\n", node.port()),
         node.bearer(),
@@ -224,6 +231,13 @@ fn every_call_refuses_strangers_and_nonsense() {
             403,
             "foreign_host",
         );
+        if is_locked && !OF_LOCKED.contains(&call.path.as_str()) {
+            // The description is open, and a body that is not wanted harms nobody.
+            if !OPEN.contains(&name.as_str()) {
+                refused(&format!("{host}{token}"), 423, "locked");
+            }
+            continue;
+        }
         // One takes a file inside of its JSON.
         if !call.takes_a_stream() && name != "POST /api/keys/import" {
             let (status, body) = ask(&format!("{host}{token}"), &vec![b' '; 2 << 20]);
@@ -254,9 +268,32 @@ fn every_call_refuses_strangers_and_nonsense() {
             }
         }
     }
+    calls.len()
+}
+
+#[test]
+fn every_call_refuses_strangers_and_nonsense() {
+    let node = Node::named("Alice");
+    node.json(&["space", "create", "box"]);
+    let before = node.listing("box");
+    let calls = refuses_strangers_and_nonsense(&node, false);
     assert_eq!(node.listing("box"), before, "nothing was stored");
     assert_eq!(node.get("/spaces").as_array().unwrap().len(), 1);
-    assert!(calls.len() > 40, "{}", calls.len());
+    assert!(calls > 40, "{calls}");
+}
+
+#[test]
+fn every_call_of_a_device_and_of_a_locked_program_does_so_too() {
+    let hub = Lan::new().hub(&[]);
+    let calls = refuses_strangers_and_nonsense(&hub, false);
+    assert!(calls > 10, "{calls}");
+    assert_eq!(hub.get("/device")["claimed"], false);
+    let node = Node::named("Alice");
+    node.bytes(&["password", "set"], b"correct horse\n");
+    node.ok(&["lock"]);
+    let calls = refuses_strangers_and_nonsense(&node, true);
+    assert!(calls > 40, "{calls}");
+    assert_eq!(node.get("/system")["locked"], true);
 }
 
 #[test]
@@ -308,9 +345,16 @@ fn made_up_calls_find_no_failure_and_no_undescribed_answer() {
     let node = Node::named("Alice");
     node.json(&["space", "create", "box"]);
     node.bytes(&["put", "box:kept.txt"], b"kept");
+    for node in [node, Lan::new().hub(&[])] {
+        make_up(&program, &node);
+    }
+}
+
+fn make_up(program: &Path, node: &Node) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let folder = tempfile::tempdir().unwrap();
     let settings = root.join("interop/contract/schemathesis.toml");
-    let mut made_up = Command::new(&program);
+    let mut made_up = Command::new(program);
     made_up
         .args(["--config-file".as_ref(), settings.as_os_str()])
         .args([

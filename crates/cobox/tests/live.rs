@@ -98,6 +98,86 @@ fn a_socket_ends_with_the_program_and_minds_no_chatter() {
     let _ = socket.stream.read_to_end(&mut rest);
 }
 
+/// A session, as a header.
+fn session(node: &Node) -> String {
+    let json = "Content-Type: application/json\r\n";
+    let password = br#"{"password":"correct horse"}"#;
+    let (status, head, _) = node.whole_call("POST", "/auth", json, password);
+    assert_eq!(status, 204, "{head}");
+    let set = head
+        .lines()
+        .find_map(|line| line.strip_prefix("set-cookie: "));
+    format!("Cookie: {}\r\n", set.unwrap().split(';').next().unwrap())
+}
+
+/// Everything that goes on after its call is answered, opened by these headers.
+fn streams(node: &Node, by: &str) -> (Vec<Ear>, Ear) {
+    let live = "/spaces/box/query/live?query=%7B%7D";
+    let paths = ["/events", "/spaces/box/events", live];
+    let open = |path| {
+        let (ear, head) = Ear::ask_by(node, path, by);
+        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");
+        ear
+    };
+    (paths.map(open).into(), Ear::socket_by(node, by))
+}
+
+fn all_end((mut streams, mut socket): (Vec<Ear>, Ear)) {
+    for stream in &mut streams {
+        stream.ends();
+    }
+    socket.closes();
+}
+
+#[test]
+fn streams_end_with_the_session_that_opened_them_and_no_others_do() {
+    let node = Node::named("Alice");
+    node.json(&["space", "create", "box"]);
+    node.bytes(&["password", "set"], b"correct horse\n");
+    let (mut by_token, other) = (streams(&node, &node.bearer()), session(&node));
+    let mut of_other = Ear::socket_by(&node, &other);
+    let mine = session(&node);
+    let of_mine = streams(&node, &mine);
+    let (status, _, _) = node.whole_call("DELETE", "/auth", &mine, b"");
+    assert_eq!(status, 204);
+    all_end(of_mine);
+    node.bytes(&["put", "box:a"], b"a");
+    wait_for(|| of_other.next_message(), "drive/changed");
+
+    let (again, everywhere) = (streams(&node, &other), session(&node));
+    let (status, _, _) = node.whole_call("DELETE", "/auth/sessions", &everywhere, b"");
+    assert_eq!(status, 204);
+    of_other.closes();
+    all_end(again);
+
+    let again = streams(&node, &session(&node));
+    node.bytes(&["password", "change"], b"correct battery\n");
+    all_end(again);
+    // Whoever holds the token is none of these.
+    node.bytes(&["put", "box:b"], b"b");
+    let is_b = |event: &Value| {
+        event["data"]["path"]
+            .as_str()
+            .is_some_and(|at| at.ends_with('b'))
+    };
+    while !is_b(&wait_for(|| by_token.0[0].next_sse(), "drive/changed")) {}
+    while !is_b(&wait_for(|| by_token.1.next_message(), "drive/changed")) {}
+}
+
+#[test]
+fn locking_ends_every_stream() {
+    let node = Node::named("Alice");
+    node.json(&["space", "create", "box"]);
+    node.bytes(&["password", "set"], b"correct horse\n");
+    let open = [
+        streams(&node, &node.bearer()),
+        streams(&node, &session(&node)),
+    ];
+    node.ok(&["lock"]);
+    open.into_iter().for_each(all_end);
+    assert_eq!(node.get("/system")["locked"], true);
+}
+
 #[test]
 fn a_plain_call_and_a_foreign_page_get_no_socket() {
     let node = Node::started();

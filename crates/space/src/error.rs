@@ -44,6 +44,16 @@ pub enum SpaceError {
     /// A wish for copies that cannot be.
     #[error("this cannot be wished for: {0}; nothing was changed")]
     BadPolicy(&'static str),
+    /// No replicator of that key.
+    #[error(
+        "no replicator with the device key {0:?} keeps a copy of this space, as far as is known"
+    )]
+    NoSuchCopy(String),
+    /// An invite for oneself.
+    #[error(
+        "that is your own public key, and you are in this space already; no code was made. Ask whoever you want to invite for theirs; on a further device of yours the space is begun with its words on paper: cobox backup identity"
+    )]
+    OwnKey,
     /// Nobody of that name or key is a member.
     #[error("nobody called {0:?} is a member of this space")]
     NoSuchMember(String),

@@ -249,7 +249,14 @@ fn every_wrong_invite_has_its_own_error() {
     let tampered = String::from_utf8(tampered).unwrap();
     assert_eq!(refusal(&bob, &tampered), InviteError::Tampered);
     assert!(bob.spaces().is_empty() && eve.spaces().is_empty());
-    let here = alice.join(&garden.invite(&alice.public_key()).unwrap(), None);
+    for own in [
+        garden.invite(&alice.public_key()),
+        garden.invite_to_read(&alice.public_key()),
+    ] {
+        assert!(matches!(own, Err(SpaceError::OwnKey)));
+    }
+    bob.join(&code, None).unwrap();
+    let here = bob.join(&code, None);
     assert!(matches!(here.err(), Some(SpaceError::AlreadyHere(name)) if name == "Garden"));
     drop(garden);
     for shelf in [alice, bob, eve] {
@@ -383,7 +390,12 @@ fn a_removal_that_was_interrupted_is_finished_at_the_next_start() {
     // Still in the way: the rest opens, and the reason is told.
     let alice = world.start("Alice");
     assert!(alice.space("Shed").is_ok());
-    assert!(alice.failed().contains_key(&address));
+    let failed = alice.failed().remove(&address).unwrap();
+    assert_eq!(
+        (failed.name.as_deref(), failed.is_replica),
+        (Some("Garden"), false)
+    );
+    assert!(failed.reason.len() > 10, "{failed:?}");
     world.stop(alice);
     fs::remove_dir(&views).unwrap();
     let alice = world.start("Alice");

@@ -18,7 +18,7 @@ mod value;
 pub use path::Path;
 pub use plan::{Index, Plan, Schema};
 pub use run::{Answer, Each, Outcome, run};
-pub use scan::{Page, Position, Records};
+pub use scan::{Page, Position, Positions, Records, Stretch, Walk};
 pub use value::{Ordered, compare, key_bytes};
 
 use filter::Filter;

@@ -103,6 +103,8 @@ impl From<SpaceError> for ApiError {
             SpaceError::BadMessage(_) => (StatusCode::BAD_REQUEST, "bad_message"),
             SpaceError::BadNote(_) => (StatusCode::BAD_REQUEST, "bad_annotation"),
             SpaceError::BadPolicy(_) => (StatusCode::BAD_REQUEST, "bad_policy"),
+            SpaceError::NoSuchCopy(_) => (StatusCode::NOT_FOUND, "no_such_replicator"),
+            SpaceError::OwnKey => (StatusCode::BAD_REQUEST, "own_key"),
             SpaceError::NoSuchMember(_) => (StatusCode::NOT_FOUND, "no_such_member"),
             SpaceError::AmbiguousMember(_) => (StatusCode::CONFLICT, "ambiguous_name"),
             SpaceError::LockedHome => (StatusCode::LOCKED, "locked"),

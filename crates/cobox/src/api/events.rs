@@ -10,8 +10,9 @@ pub use state::run as watch_state;
 
 use crate::api::jobs::JobEvent;
 use crate::api::types::EventJson;
-use crate::api::{Api, ApiError, Segment, blocking};
+use crate::api::{Api, ApiError, Segment, Session, blocking};
 use crate::mounts::MountEvent;
+use axum::Extension;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
 use cobox_keys::access::Address;
@@ -43,8 +44,8 @@ pub fn hub_routes() -> OpenApiRouter<Arc<Api>> {
 /// Server-sent events; the data of each is an `EventJson`. The same comes over a web socket at `/api`.
 #[utoipa::path(get, path = "/events", tag = "events", operation_id = "followEvents",
     responses((status = 200, description = "events until the caller goes away", body = EventJson, content_type = "text/event-stream")))]
-pub async fn all(State(api): State<Arc<Api>>) -> Events {
-    stream(Follow::of(&api, None))
+pub async fn all(State(api): State<Arc<Api>>, Extension(by): Extension<Session>) -> Events {
+    stream(Follow::of(&api, None, by))
 }
 
 /// Follow what happens in a space
@@ -52,11 +53,12 @@ pub async fn all(State(api): State<Arc<Api>>) -> Events {
     responses((status = 200, description = "events until the caller goes away", body = EventJson, content_type = "text/event-stream")))]
 pub async fn of_space(
     State(api): State<Arc<Api>>,
+    Extension(by): Extension<Session>,
     Segment(space): Segment,
 ) -> Result<Events, ApiError> {
     let of = api.clone();
     let address = blocking(move || Ok::<_, SpaceError>(of.shelf.space(&space)?.address())).await?;
-    Ok(stream(Follow::of(&api, Some(address))))
+    Ok(stream(Follow::of(&api, Some(address), by)))
 }
 
 fn stream(follow: Follow) -> Events {
@@ -79,25 +81,27 @@ pub struct Follow {
     jobs: Receiver<JobEvent>,
     news: Receiver<EventJson>,
     stop: watch::Receiver<bool>,
+    by: Session,
     only: Option<String>,
     port: u16,
 }
 
 impl Follow {
-    /// Begins now.
-    pub fn of(api: &Api, only: Option<Address>) -> Self {
+    /// Begins now; ends with the session of who follows.
+    pub fn of(api: &Api, only: Option<Address>, by: Session) -> Self {
         Self {
             shelf: api.shelf.subscribe(),
             mounts: api.mounts.subscribe(),
             jobs: api.jobs.subscribe(),
             news: api.news.subscribe(),
             stop: api.stop.subscribe(),
+            by,
             only: only.map(|address| address.to_string()),
             port: api.port,
         }
     }
 
-    /// The next one; none when the program stops. May be dropped while it waits.
+    /// The next one; none when the program stops, or the session is over. May be dropped while it waits.
     pub async fn next(&mut self) -> Option<EventJson> {
         loop {
             let event = tokio::select! {
@@ -106,6 +110,7 @@ impl Follow {
                 event = self.jobs.recv() => event.map(|job| Some(shape::of_job(&job))),
                 event = self.news.recv() => event.map(Some),
                 _ = self.stop.wait_for(|stop| *stop) => return None,
+                () = self.by.over() => return None,
             };
             match event {
                 Ok(Some(event)) if self.wants(&event) => return Some(event),
@@ -144,6 +149,7 @@ mod tests {
             jobs: jobs.1,
             news: news.1,
             stop: stopping,
+            by: Session::default(),
             only: only.map(|address| address.to_string()),
             port: 1,
         };

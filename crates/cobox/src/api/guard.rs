@@ -3,7 +3,7 @@
 use crate::api::door::{Door, Remote};
 use crate::api::error::ApiError;
 use crate::api::page::is_page;
-use crate::api::{Access, MAX_JSON, no_such_call};
+use crate::api::{Access, MAX_JSON, Session, no_such_call};
 use crate::mounts::WEB_ROOT;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -92,19 +92,20 @@ pub async fn check(State(gate): State<Arc<Gate>>, mut request: Request, next: Ne
         false => no_foreign_page(door, headers),
     });
     let checked = checked.and_then(|()| match is_web {
-        true if door.is_local() => Ok(false),
+        true if door.is_local() => Ok(Let::Anybody),
         true => Err(no_such_call()), // a share is for this machine
-        false if is_page => Ok(false),
+        false if is_page => Ok(Let::Anybody),
         false => may_call(&gate, &request),
     });
     let mut response = match checked {
-        Ok(has_token) => {
+        Ok(by) => {
             let caller = Caller {
-                has_token,
+                has_token: matches!(by, Let::Token),
                 secure: door.is_secure(),
                 remote: remote(&request).filter(|_| door.is_local()),
             };
             request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(by.session());
             next.run(request).await
         }
         Err(refusal) => refusal.into_response(),
@@ -149,20 +150,37 @@ fn foreign_origin() -> ApiError {
     ApiError::new(StatusCode::FORBIDDEN, "foreign_origin", msg)
 }
 
-/// True for who holds the token, false for who is logged in or needs to be neither.
-fn may_call(gate: &Gate, request: &Request) -> Result<bool, ApiError> {
+/// By what somebody is let in.
+enum Let {
+    Token,
+    Session(Session),
+    /// neither is needed
+    Anybody,
+}
+
+impl Let {
+    fn session(self) -> Session {
+        match self {
+            Self::Session(session) => session,
+            Self::Token | Self::Anybody => Session::default(),
+        }
+    }
+}
+
+fn may_call(gate: &Gate, request: &Request) -> Result<Let, ApiError> {
     let headers = request.headers();
     let given = text(headers, header::AUTHORIZATION).and_then(|h| h.strip_prefix("Bearer "));
     if given.is_some_and(|given| given.as_bytes().ct_eq(gate.token.as_bytes()).into()) {
-        return Ok(true);
+        return Ok(Let::Token);
     }
     if is_open(request.method().as_str(), request.uri().path()) {
-        return Ok(false);
+        return Ok(Let::Anybody);
     }
-    if given.is_none() && gate.access.is_logged_in(headers) {
+    let session = given.is_none().then(|| gate.access.session(headers));
+    if let Some(session) = session.flatten() {
         // The browser adds the cookie by itself, also for other pages of this machine, which may send no Origin.
         return match text(headers, SITE) {
-            None | Some("same-origin" | "none") => Ok(false),
+            None | Some("same-origin" | "none") => Ok(Let::Session(session)),
             Some(_) => Err(foreign_origin()),
         };
     }

@@ -1,8 +1,9 @@
 //! Calls about how safe a space is: its copies on replicators, and how many are wanted.
 
-use crate::api::{Api, ApiError, Body, Segment, blocking, time};
+use crate::api::{Api, ApiError, Body, Segment, Two, blocking, time};
 use axum::Json;
 use axum::extract::State;
+use cobox_keys::identity::PublicKey;
 use cobox_space::health::{Colour, Health, Judged, Policy, State as CopyState, words};
 use cobox_space::shelf::SpaceError;
 use cobox_space::space::Space;
@@ -14,7 +15,9 @@ use utoipa_axum::routes;
 
 /// All routes about health.
 pub fn routes() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::new().routes(routes!(show, wish))
+    OpenApiRouter::new()
+        .routes(routes!(show, wish))
+        .routes(routes!(lose))
 }
 
 /// How safe a space is.
@@ -133,6 +136,26 @@ async fn wish(
     let health = blocking(move || {
         let space = api.shelf.space(&space)?;
         wish_for(&space, wanted.threshold, wanted.tolerance)?;
+        space.health()
+    });
+    Ok(Json(shape(&health.await?)))
+}
+
+/// Say for all members that a replicator is gone: what it has proven until now counts no more
+///
+/// Should it come back, it counts again by what it proves then. Nothing is said to the replicator, and nothing is deleted there.
+#[utoipa::path(delete, path = "/spaces/{space}/health/{peerId}", tag = "health", operation_id = "loseCopy",
+    responses((status = 200, description = "the health without it", body = HealthJson)),
+    extensions(("x-codes" = json!(["no_such_replicator", "read_only", "disk_full"]))))]
+async fn lose(
+    State(api): State<Arc<Api>>,
+    Two(space, device): Two,
+) -> Result<Json<HealthJson>, ApiError> {
+    let wrong = "that is not a device key: it has 64 hex digits";
+    let device: PublicKey = device.parse().map_err(|_| ApiError::bad("peerId", wrong))?;
+    let health = blocking(move || {
+        let space = api.shelf.space(&space)?;
+        space.lose_copy(&device)?;
         space.health()
     });
     Ok(Json(shape(&health.await?)))

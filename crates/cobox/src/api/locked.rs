@@ -92,6 +92,7 @@ async fn system() -> Json<System> {
     Json(System {
         version: env!("CARGO_PKG_VERSION").into(),
         locked: true,
+        password: true, // without one nothing is ever locked
     })
 }
 
@@ -107,6 +108,7 @@ async fn status(State(api): State<Arc<LockedApi>>) -> Json<StatusJson> {
         spaces: Vec::new(),
         replicas: Vec::new(),
         peers: Vec::new(),
+        failed: Vec::new(),
     })
 }
 

@@ -40,7 +40,7 @@ pub mod types;
 mod upload;
 mod web;
 
-pub use access::Access;
+pub use access::{Access, Session};
 pub use door::{Door, Reach, Remote};
 pub use error::ApiError;
 pub use events::{NEWS, watch_state};
@@ -267,6 +267,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(segment)) => Ok(Self(segment)),
             Err(refused) => Err(ApiError::bad("space", refused.body_text())),
+        }
+    }
+}
+
+/// The two changing segments of a route.
+pub struct Two(pub String, pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Two {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Path::<(String, String)>::from_request_parts(parts, state).await {
+            Ok(Path((one, two))) => Ok(Self(one, two)),
+            Err(refused) => Err(ApiError::bad("path", refused.body_text())),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Queries over the messages of a space. Read-only; the language is described in `docs/query.md`.
 
-use crate::api::{Api, ApiError, Segment, blocking};
-use axum::Json;
+use crate::api::{Api, ApiError, Segment, Session, blocking};
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query as Parameters, State};
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::{Extension, Json};
 use cobox_space::log::{Live, LiveQuery};
 use cobox_space::shelf::SpaceError;
 use cobox_view::query::{Outcome, Query};
@@ -121,10 +121,11 @@ pub async fn ask(
 )]
 pub async fn follow(
     State(api): State<Arc<Api>>,
+    Extension(by): Extension<Session>,
     Segment(space): Segment,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<impl IntoResponse, ApiError> {
-    begin(api, space, text(body)?).await
+    begin(api, space, text(body)?, by).await
 }
 
 /// The same for programs that can only GET, such as a page's EventSource.
@@ -140,37 +141,53 @@ pub async fn follow(
 )]
 pub async fn follow_by_url(
     State(api): State<Arc<Api>>,
+    Extension(by): Extension<Session>,
     Segment(space): Segment,
     options: Result<Parameters<LiveOptions>, QueryRejection>,
 ) -> Result<impl IntoResponse, ApiError> {
     let Parameters(options) = options.map_err(|e| ApiError::bad("query", e.body_text()))?;
-    begin(api, space, options.query.into_bytes().into()).await
+    begin(api, space, options.query.into_bytes().into(), by).await
 }
 
 fn text(body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
     body.map_err(|refused| ApiError::new(refused.status(), "too_large", refused.body_text()))
 }
 
-async fn begin(api: Arc<Api>, space: String, text: Bytes) -> Result<impl IntoResponse, ApiError> {
-    let stop = api.stop.subscribe();
+async fn begin(
+    api: Arc<Api>,
+    space: String,
+    text: Bytes,
+    by: Session,
+) -> Result<impl IntoResponse, ApiError> {
+    let end = End {
+        stop: api.stop.subscribe(),
+        by,
+    };
     let live = blocking(move || {
         let query = Query::parse(&text)?;
         api.shelf.space(&space)?.query_live(&query)
     });
-    let state = Some((live.await?, stop));
+    let state = Some((live.await?, end));
     let events = futures_util::stream::unfold(state, |state| async move {
-        let (mut live, mut stop) = state?;
-        let (event, goes_on) = next(&mut live, &mut stop).await?;
-        Some((Ok::<_, Infallible>(event), goes_on.then_some((live, stop))))
+        let (mut live, mut end) = state?;
+        let (event, goes_on) = next(&mut live, &mut end).await?;
+        Some((Ok::<_, Infallible>(event), goes_on.then_some((live, end))))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
+/// What ends a live query.
+struct End {
+    stop: watch::Receiver<bool>,
+    by: Session,
+}
+
 /// The next event, and whether others may follow.
-async fn next(live: &mut LiveQuery, stop: &mut watch::Receiver<bool>) -> Option<(Event, bool)> {
+async fn next(live: &mut LiveQuery, end: &mut End) -> Option<(Event, bool)> {
     let told = tokio::select! {
         told = live.next() => told?,
-        _ = stop.wait_for(|stop| *stop) => return None,
+        _ = end.stop.wait_for(|stop| *stop) => return None,
+        () = end.by.over() => return None,
     };
     Some(match told {
         Ok(Live::Row(row)) => (data(&row), true),

@@ -9,9 +9,10 @@ use cobox_drive::path::DrivePath;
 use cobox_drive::record::{Body, Kind};
 use cobox_drive::tree::{Cause, Conflict, Entry, Trashed, Version, WriterInfo};
 use cobox_drive::version::{Dot, WriterTag};
+use cobox_keys::access::Address;
 use cobox_space::members::Member;
 use cobox_space::replica::Replica;
-use cobox_space::shelf::{MountPlace, Shelf, SpaceError};
+use cobox_space::shelf::{Failed, MountPlace, Shelf, SpaceError};
 use cobox_space::space::Space;
 use cobox_swarm::swarm::{PeerStatus, Receipt, SyncProgress};
 
@@ -39,6 +40,26 @@ pub fn space(api: &Api, space: &Space) -> Result<SpaceJson, SpaceError> {
         threshold: policy.threshold,
         tolerance: policy.tolerance_ms,
     })
+}
+
+/// What could not be opened, and what to do about it.
+pub fn failed((address, failed): (&Address, &Failed)) -> FailedJson {
+    let again = "nothing of it was changed, and everything else goes on. Mend what the reason names and start the program again";
+    let next = match failed.is_replica {
+        false => format!(
+            "{again}. If it cannot be mended: cobox space delete {address} --yes, then come back by a new invite or with the space's words on paper; what was only on this machine is lost by that"
+        ),
+        true => format!(
+            "{again}. If it cannot be mended: cobox unreplicate {address}, and replicate it again"
+        ),
+    };
+    FailedJson {
+        address: address.to_string(),
+        name: failed.name.clone(),
+        replica: failed.is_replica,
+        reason: failed.reason.clone(),
+        next,
+    }
 }
 
 /// Everything about a space.

@@ -4,7 +4,8 @@
 
 use crate::api::events::Follow;
 use crate::api::types::EventJson;
-use crate::api::{Api, ApiError, blocking, compat};
+use crate::api::{Api, ApiError, Session, blocking, compat};
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -39,6 +40,7 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
     extensions(("x-codes" = json!(["no_socket"]))))]
 pub async fn socket(
     State(api): State<Arc<Api>>,
+    Extension(by): Extension<Session>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let no_socket = |_| {
@@ -50,12 +52,12 @@ pub async fn socket(
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
         .max_write_buffer_size(MAX_WAITING);
-    Ok(upgrade.on_upgrade(move |socket| tell(socket, api)))
+    Ok(upgrade.on_upgrade(move |socket| tell(socket, api, by)))
 }
 
-/// Tells until the program stops or the other side is gone.
-async fn tell(mut socket: WebSocket, api: Arc<Api>) {
-    let mut follow = Follow::of(&api, None);
+/// Tells until the program stops, the session is over, or the other side is gone.
+async fn tell(mut socket: WebSocket, api: Arc<Api>, by: Session) {
+    let mut follow = Follow::of(&api, None, by);
     let mut ticks = interval(PATIENCE);
     loop {
         let messages = tokio::select! {
@@ -76,7 +78,7 @@ async fn tell(mut socket: WebSocket, api: Arc<Api>) {
             }
         }
     }
-    let _ = timeout(PATIENCE, socket.send(Message::Close(None))).await; // the program ends either way
+    let _ = timeout(PATIENCE, socket.send(Message::Close(None))).await; // it ends either way
 }
 
 /// An event, and the one about the person behind it.

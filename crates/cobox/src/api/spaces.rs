@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
-use cobox_space::shelf::{Shelf, SpaceError};
+use cobox_space::shelf::{Failed, Shelf, SpaceError};
 use cobox_space::space::Space;
 use cobox_swarm::transport::Hint;
 use std::sync::Arc;
@@ -150,6 +150,12 @@ pub async fn change(
     responses((status = 200, description = "what is gone", body = SpaceRef)))]
 pub async fn delete(State(api): State<Arc<Api>>, Segment(name): Segment) -> Answer<SpaceRef> {
     let deleted = blocking(move || {
+        if let Some((address, failed)) = unopened(&api.shelf, &name) {
+            api.shelf.delete(&address)?;
+            let name = failed.name.unwrap_or_default();
+            let address = address.to_string();
+            return Ok(SpaceRef { address, name });
+        }
         let space = api.shelf.space(&name)?;
         let gone = short(&space);
         api.mounts.forget(&space);
@@ -164,7 +170,7 @@ pub async fn delete(State(api): State<Arc<Api>>, Segment(name): Segment) -> Answ
 #[utoipa::path(post, path = "/spaces/{space}/invites", tag = "people", operation_id = "invite",
     request_body = InviteJson,
     responses((status = 200, description = "the code", body = CodeJson)),
-    extensions(("x-codes" = json!(["bad_key", "read_only", "no_name", "disk_full"]))))]
+    extensions(("x-codes" = json!(["bad_key", "own_key", "read_only", "no_name", "disk_full"]))))]
 pub async fn invite(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
@@ -238,6 +244,13 @@ pub async fn unreplicate(
     let address = address(&text)?;
     blocking(move || api.shelf.unreplicate(&address)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A space of this address that could not be opened.
+fn unopened(shelf: &Shelf, address: &str) -> Option<(Address, Failed)> {
+    let address: Address = address.parse().ok()?;
+    let failed = shelf.failed().remove(&address)?;
+    (!failed.is_replica).then_some((address, failed))
 }
 
 /// Address and name of a space.

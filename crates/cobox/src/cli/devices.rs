@@ -1,5 +1,8 @@
 //! `cobox device ...`
 
+mod forget;
+mod size;
+
 use crate::api::bytes_in_url::encode;
 use crate::api::devices::types::*;
 use crate::cli::output::{Output, bytes, count, line_out, printable, table};
@@ -7,6 +10,7 @@ use crate::cli::{CliError, Done};
 use crate::client::Client;
 use clap::{Args, Subcommand};
 use serde_json::json;
+use size::size;
 use ureq::http::Method;
 
 /// How long a command waits for the device to answer, in milliseconds.
@@ -90,6 +94,13 @@ pub enum Device {
         #[command(flatten)]
         wait: Wait,
     },
+    /// A device is gone for good: its copies count no more, and it is taken from your list
+    Forget {
+        device: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Args)]
@@ -129,6 +140,7 @@ pub fn device(client: &Client, command: Device, output: &Output) -> Result<Done,
         Device::Status { device, wait } => return status(client, &device, wait, output),
         Device::Log { device } => return log(client, &device, output),
         Device::Admins { device } => return admins(client, &device, output),
+        Device::Forget { device, yes } => return forget::forget(client, &device, yes, output),
         Device::AddAdmin { device, public_key } => {
             return add_admin(client, &device, public_key, output);
         }
@@ -227,7 +239,7 @@ fn tell(
     Ok(client.call(Method::POST, &of_device(device, "/commands"), &request)?)
 }
 
-fn of_device(device: &str, rest: &str) -> String {
+pub(super) fn of_device(device: &str, rest: &str) -> String {
     let device = encode(device.as_bytes()).replace('/', "%2F");
     format!("/devices/{device}{rest}")
 }
@@ -455,45 +467,4 @@ fn add_admin(
     let code: AdminCodeJson = client.call(Method::POST, &of_device(device, "/admins"), &request)?;
     output.result(&code, |code| code.code.clone());
     Ok(Done::Fully)
-}
-
-/// Bytes, as people write them.
-fn size(text: &str) -> Result<u64, CliError> {
-    let clean = text.trim().to_ascii_lowercase();
-    let digits = clean.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = match clean[digits.len()..].trim() {
-        "" | "b" => Some(1),
-        "k" | "kb" | "kib" => Some(1 << 10),
-        "m" | "mb" | "mib" => Some(1 << 20),
-        "g" | "gb" | "gib" => Some(1 << 30),
-        "t" | "tb" | "tib" => Some(1_u64 << 40),
-        _ => None,
-    };
-    let number: Option<u64> = digits.parse().ok();
-    let size = unit.zip(number).and_then(|(unit, n)| n.checked_mul(unit));
-    size.ok_or_else(|| {
-        CliError::Usage(format!("{text:?} is no size: write it like 500MB or 20GiB"))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_read_as_people_write_them() {
-        for (text, expected) in [
-            ("0", 0),
-            ("17", 17),
-            ("3k", 3 << 10),
-            ("500 MB", 500 << 20),
-            ("20GiB", 20 << 30),
-            ("1t", 1 << 40),
-        ] {
-            assert_eq!(size(text).unwrap(), expected, "{text}");
-        }
-        for bad in ["", "MB", "-1", "1.5G", "12x", "99999999999T"] {
-            assert!(size(bad).is_err(), "{bad}");
-        }
-    }
 }

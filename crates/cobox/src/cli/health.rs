@@ -18,11 +18,17 @@ pub struct Health {
     /// For all members: how old their last proof may be, such as 7d, 12h or 90s
     #[arg(long, value_name = "DURATION")]
     pub tolerance: Option<String>,
+    /// For all members: this replicator is gone for good, its copy counts no more. The first digits of its key are enough
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["threshold", "tolerance"])]
+    pub gone: Option<String>,
 }
 
 /// Shows it; with a wish, changes that first.
 pub fn health(client: &Client, command: Health, output: &Output) -> Result<Done, CliError> {
     let path = in_space(&command.space, "/health");
+    if let Some(key) = &command.gone {
+        return lose(client, &path, key, output);
+    }
     let tolerance = command.tolerance.as_deref().map(span).transpose()?;
     let wish = PolicyJson {
         threshold: command.threshold,
@@ -34,6 +40,25 @@ pub fn health(client: &Client, command: Health, output: &Output) -> Result<Done,
     };
     output.result(&health, |health| text(health, output));
     Ok(Done::Fully)
+}
+
+/// Says of one replicator that it is gone.
+fn lose(client: &Client, path: &str, key: &str, output: &Output) -> Result<Done, CliError> {
+    let known: HealthJson = client.get(path)?;
+    let key = key.trim().to_ascii_lowercase();
+    let is_it = |copy: &&CopyJson| copy.peer_id.starts_with(&key);
+    let mut found = known.copies.iter().filter(is_it);
+    let why = match (found.next(), found.next()) {
+        (Some(copy), None) => {
+            let health: HealthJson = client.delete(&format!("{path}/{}", copy.peer_id))?;
+            output.result(&health, |health| text(health, output));
+            return Ok(Done::Fully);
+        }
+        (None, _) => "no replicator of this space has a key that begins with",
+        (Some(_), Some(_)) => "more than one replicator of this space has a key that begins with",
+    };
+    let hint = "see them with: cobox health SPACE";
+    Err(CliError::Usage(format!("{why} {key:?}; {hint}")))
 }
 
 fn span(text: &str) -> Result<u64, CliError> {

@@ -92,7 +92,25 @@ fn status_text(status: &StatusJson, output: &Output) -> String {
         })
         .collect();
     text.push_str(&table(&rows));
+    text.push_str(&failed_text(&status.failed, output));
     text
+}
+
+/// What could not be opened, why, and what to do.
+pub fn failed_text(failed: &[FailedJson], output: &Output) -> String {
+    let one = |failed: &FailedJson| {
+        let what = if failed.replica { "replica" } else { "space" };
+        let name = failed.name.as_deref().unwrap_or(&failed.address);
+        format!(
+            "\n{} {what} {} cannot be opened: {}\n  {}; {}.\n",
+            output.accent("!"),
+            printable(name),
+            printable(&failed.reason),
+            failed.address,
+            failed.next
+        )
+    };
+    failed.iter().map(one).collect()
 }
 
 /// The row without the address at its end: short enough for a line.

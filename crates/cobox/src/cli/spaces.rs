@@ -4,7 +4,7 @@ use crate::api::types::*;
 use crate::cli::args::{Replicate, Space};
 use crate::cli::mounts::mounted;
 use crate::cli::output::{Output, bytes, count, here, line_out, printable, table};
-use crate::cli::people::{replica_row, space_row};
+use crate::cli::people::{failed_text, replica_row, space_row};
 use crate::cli::talk::presence;
 use crate::cli::{CliError, Done};
 use crate::client::{Client, in_space};
@@ -34,11 +34,16 @@ fn create(client: &Client, name: String, output: &Output) -> Result<(), CliError
 
 fn list(client: &Client, output: &Output) -> Result<(), CliError> {
     let spaces: Vec<SpaceJson> = client.get("/spaces")?;
+    let failed = match output.is_json() {
+        true => Vec::new(), // programs ask for the status
+        false => client.get::<StatusJson>("/status")?.failed,
+    };
     output.result(&spaces, |spaces| {
-        if spaces.is_empty() {
+        if spaces.is_empty() && failed.is_empty() {
             return "No spaces yet. Create one: cobox space create NAME".into();
         }
-        table(&spaces.iter().map(space_row).collect::<Vec<_>>())
+        let rows = table(&spaces.iter().map(space_row).collect::<Vec<_>>());
+        rows + &failed_text(&failed, output)
     });
     Ok(())
 }
@@ -171,17 +176,23 @@ fn confirm(client: &Client, space: &str) -> Result<(), CliError> {
     if detail.members.iter().any(|member| !member.me) {
         println!("The other members are told that you leave; what you wrote stays with them.");
     }
-    print!("Type the name of the space to go on: ");
+    typed("space", &detail.space.name, "not deleted")
+}
+
+/// Goes on only if the name of what will be gone is typed.
+pub fn typed(what: &str, name: &str, otherwise: &str) -> Result<(), CliError> {
+    print!("Type the name of the {what} to go on: ");
     let _ = io::stdout().flush();
     let mut typed = String::new();
     io::stdin()
         .lock()
         .read_line(&mut typed)
         .map_err(|e| CliError::Local("standard input".into(), e))?;
-    if typed.trim() == detail.space.name {
+    if typed.trim() == name {
         return Ok(());
     }
-    Err(CliError::Usage("not deleted: that was not its name".into()))
+    let why = format!("{otherwise}: that was not its name");
+    Err(CliError::Usage(why))
 }
 
 /// `cobox replicate ADDRESS`

@@ -14,8 +14,13 @@ pub struct Ear {
 }
 
 impl Ear {
-    /// Any call whose answer goes on; its head.
+    /// Any call by the token whose answer goes on; its head.
     pub fn ask(node: &Node, path: &str, headers: &str) -> (Self, String) {
+        Self::ask_by(node, path, &format!("{}{headers}", node.bearer()))
+    }
+
+    /// The same with just these headers.
+    pub fn ask_by(node: &Node, path: &str, headers: &str) -> (Self, String) {
         let stream = TcpStream::connect(("127.0.0.1", node.port())).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut ear = Self {
@@ -23,9 +28,8 @@ impl Ear {
             seen: Vec::new(),
         };
         let request = format!(
-            "GET /api{path} HTTP/1.1\r\nHost: localhost:{}\r\n{}{headers}\r\n",
-            node.port(),
-            node.bearer()
+            "GET /api{path} HTTP/1.1\r\nHost: localhost:{}\r\n{headers}\r\n",
+            node.port()
         );
         ear.stream.get_mut().write_all(request.as_bytes()).unwrap();
         let mut head = String::new();
@@ -85,12 +89,40 @@ impl Ear {
 
     /// A web socket.
     pub fn socket(node: &Node) -> Self {
+        Self::socket_by(node, &node.bearer())
+    }
+
+    /// The same with just these headers.
+    pub fn socket_by(node: &Node, headers: &str) -> Self {
         let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-        let (ear, head) = Self::ask(node, "", upgrade);
+        let (ear, head) = Self::ask_by(node, "", &format!("{upgrade}{headers}"));
         assert!(head.starts_with("HTTP/1.1 101"), "{head}");
         // The answer that RFC 6455 gives for this very key.
         assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
         ear
+    }
+
+    /// Waits for the end of a stream of server-sent events: true if nothing was told but signs of life.
+    pub fn ends(&mut self) -> bool {
+        let (begun, mut quiet) = (Instant::now(), true);
+        loop {
+            let mut line = String::new();
+            // The last piece has no length.
+            let read = self.stream.read_line(&mut line).unwrap();
+            if read == 0 || line.trim_end() == "0" {
+                return quiet;
+            }
+            quiet &= !line.starts_with("data:");
+            assert!(begun.elapsed() < PATIENCE, "it goes on: {line}");
+        }
+    }
+
+    /// Waits for the end of a web socket.
+    pub fn closes(&mut self) {
+        let begun = Instant::now();
+        while self.frame().0 != 8 {
+            assert!(begun.elapsed() < PATIENCE, "it goes on");
+        }
     }
 
     /// The next frame: what kind, and what is in it.

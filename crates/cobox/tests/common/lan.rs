@@ -14,6 +14,11 @@ impl Lan {
         Self(free.local_addr().unwrap().port().to_string())
     }
 
+    /// That port.
+    pub fn port(&self) -> u16 {
+        self.0.parse().unwrap()
+    }
+
     /// A hub, started.
     pub fn hub(&self, more: &[&str]) -> Node {
         let words = [

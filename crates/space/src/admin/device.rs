@@ -1,6 +1,6 @@
 //! A device as its admins see it: what they may say to it, and what it said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cobox_keys::access::Address;
@@ -47,6 +47,18 @@ impl Device {
     /// Who it is.
     pub fn identity(&self) -> PublicKey {
         self.identity
+    }
+
+    /// The keys by which its receipts name it: the one that it has now, and those of before it began anew.
+    ///
+    /// # Errors
+    ///
+    /// `View` or `Drive`.
+    pub(crate) fn keys(&self) -> Result<BTreeSet<PublicKey>, SpaceError> {
+        let writers = self.space.drive().writers()?.into_iter();
+        let claims = writers.map(|writer| writer.claim);
+        let its = claims.filter(|claim| claim.identity == self.identity);
+        Ok(its.map(|claim| claim.device).collect())
     }
 
     /// Its admin space.

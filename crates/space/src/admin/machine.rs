@@ -125,6 +125,8 @@ pub struct Picture {
     pub wanted: BTreeMap<Address, Wanted>,
     /// addresses that were commanded about, wanted or not
     pub touched: BTreeSet<Address>,
+    /// copies that the device has deleted because it was told to: when it last said so of each, Unix ms by its clock
+    pub dropped: BTreeMap<Address, u64>,
     /// the device's name, if a command gave it one
     pub name: Option<String>,
     /// an announcement
@@ -407,6 +409,10 @@ impl Picture {
             Deed::Unreplicate { address } => {
                 self.touched.insert(*address);
                 self.wanted.remove(address);
+                if let Fate::Answered { time_ms, .. } = fate {
+                    let last = self.dropped.entry(*address).or_default();
+                    *last = (*time_ms).max(*last);
+                }
             }
             Deed::Quota { address, quota } => {
                 if let Some(wanted) = self.wanted.get_mut(address) {

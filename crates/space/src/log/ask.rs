@@ -9,12 +9,14 @@ use cobox_drive::tree::Tree;
 use cobox_feed::manifest::FeedKey;
 use cobox_keys::identity::PublicKey;
 use cobox_view::kv::{Database, ReadRows, Snapshot, ViewError};
-use cobox_view::query::{Answer, Each, Limits, Page, Path, Position, Query, Records, Schema, run};
+use cobox_view::query::{
+    Answer, Each, Limits, Page, Path, Position, Positions, Query, Records, Schema, run,
+};
 use serde_json::Value;
 
 use super::types::PeerAbout;
-use super::view::{APPLIED, MESSAGES, PLACES, RowKey, TypeTags};
-use super::walk::{Authors, message_at, newest_first};
+use super::view::{APPLIED, PLACES, RowKey, TypeTags};
+use super::walk::{Authors, Lists, key_at, message_at, newest_first, row_key, tags_of_author};
 use super::{Content, index, json, of_kind};
 use crate::error::SpaceError;
 
@@ -142,7 +144,9 @@ impl Picture<'_> {
         let mut rows = Vec::with_capacity(page.len());
         let mut reached = blocks.start;
         for (place, time) in &page {
-            let key = row_key(place, time).ok_or(ViewError::Damaged(PLACES.0))?;
+            let time = time.as_slice().try_into().map(u64::from_be_bytes).ok();
+            let key = time.and_then(|time| row_key(place, time));
+            let key = key.ok_or(ViewError::Damaged(PLACES.0))?;
             reached = key.block + 1;
             rows.extend(self.row_at(&key)?);
         }
@@ -154,26 +158,20 @@ impl Picture<'_> {
 
     fn parts_of_author(&self, value: &Value) -> Vec<Vec<u8>> {
         let wanted: Option<PublicKey> = value.as_str().and_then(|text| text.parse().ok());
-        let feeds = self.authors.iter();
-        feeds
-            .filter(|(_, (author, _))| Some(*author) == wanted)
-            .map(|(feed, _)| index::feed_tag(feed).to_vec())
-            .collect()
+        let parts = wanted.map(|wanted| tags_of_author(&self.authors, &wanted));
+        parts.unwrap_or_default()
     }
 }
 
-fn row_key(place: &[u8], time: &[u8]) -> Option<RowKey> {
-    let (feed, block) = place.split_first_chunk()?;
-    Some(RowKey {
-        time_ms: u64::from_be_bytes(time.try_into().ok()?),
-        feed: FeedKey(*feed),
-        block: u64::from_be_bytes(block.try_into().ok()?),
-    })
+impl Positions for Picture<'_> {
+    type Error = SpaceError;
+
+    fn positions(&self, page: &Page<'_>) -> Result<Vec<Position>, SpaceError> {
+        Ok(Lists(&self.rows).positions(page)?)
+    }
 }
 
 impl Records for Picture<'_> {
-    type Error = SpaceError;
-
     fn schema(&self) -> &Schema {
         &index::SCHEMA
     }
@@ -190,60 +188,10 @@ impl Records for Picture<'_> {
         }
     }
 
-    fn positions(&self, page: &Page<'_>) -> Result<Vec<Position>, SpaceError> {
-        let table = page.index.and_then(index::table).unwrap_or(MESSAGES);
-        let with_prefix = |rest: &[u8]| [page.prefix, rest].concat();
-        let after = page
-            .after
-            .and_then(key_at)
-            .map(|key| with_prefix(&key.encode()));
-        // Row keys are turned round: the latest time has the lowest key.
-        let mut low = Bound::Included(with_prefix(&(!page.range.end()).to_be_bytes()));
-        let earliest = [&(!page.range.start()).to_be_bytes()[..], &[0xff; 41]].concat();
-        let mut high = Bound::Included(with_prefix(&earliest));
-        let rows = match page.backward {
-            true => {
-                low = after.map_or(low, Bound::Excluded);
-                let (low, high) = (
-                    low.as_ref().map(Vec::as_slice),
-                    high.as_ref().map(Vec::as_slice),
-                );
-                self.rows.range(table, low, high, page.limit)?
-            }
-            false => {
-                high = after.map_or(high, Bound::Excluded);
-                let (low, high) = (
-                    low.as_ref().map(Vec::as_slice),
-                    high.as_ref().map(Vec::as_slice),
-                );
-                self.rows.range_back(table, low, high, page.limit)?
-            }
-        };
-        let position = |(key, _): &(Vec<u8>, Vec<u8>)| {
-            let key = RowKey::decode(key.get(page.prefix.len()..)?)?;
-            Some(position_of(&key))
-        };
-        let positions = rows
-            .iter()
-            .map(|row| position(row).ok_or(ViewError::Damaged(table.0)));
-        Ok(positions.collect::<Result<_, _>>()?)
-    }
-
     fn row(&self, position: &Position) -> Result<Option<Value>, SpaceError> {
         match key_at(position) {
             Some(key) => Ok(self.row_at(&key)?),
             None => Ok(None),
         }
     }
-}
-
-fn position_of(key: &RowKey) -> Position {
-    Position {
-        order: key.time_ms,
-        place: [&key.feed.0[..], &key.block.to_be_bytes()].concat(),
-    }
-}
-
-fn key_at(position: &Position) -> Option<RowKey> {
-    row_key(&position.place, &position.order.to_be_bytes())
 }

@@ -52,6 +52,11 @@ pub(super) fn tables() -> impl Iterator<Item = Table> {
     INDEXES.iter().map(|declared| declared.table)
 }
 
+/// The number of the index of just these fields.
+pub(super) fn number(fields: &[&str]) -> Option<usize> {
+    INDEXES.iter().position(|one| one.fields == fields)
+}
+
 /// The table of an index by its number.
 pub(super) fn table(number: usize) -> Option<Table> {
     INDEXES.get(number).map(|declared| declared.table)

@@ -22,6 +22,7 @@ const FIELDS: &[(&str, &[(u64, &str)])] = &[
         "space/last-sync",
         &[(1, "device"), (2, "timestamp"), (3, "receipt")],
     ),
+    ("space/copy-gone", &[(1, "device"), (2, "until")]),
     ("space/policy", &[(1, "threshold"), (2, "tolerance")]),
     ("message", &[(1, "text"), (2, "to")]),
     ("file/annotation", &[(1, "node"), (2, "values")]),

@@ -403,7 +403,8 @@ impl Log {
         let rows = self.asker.db.snapshot()?;
         let authors = ask::authors(&rows)?;
         let tags = &self.asker.tags;
-        Ok(walk::newest_first(&rows, &authors, tags, filter, take)?)
+        walk::newest_first(&rows, &authors, tags, filter, take)?;
+        Ok(())
     }
 
     fn write(&self, bodies: Vec<Body>, kind: &str, then: Then) -> Result<Logged, SpaceError> {

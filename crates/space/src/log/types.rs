@@ -1,6 +1,7 @@
 //! The message types that this program writes and understands. Others are kept and handed on raw.
 
 mod annotation;
+mod copy_gone;
 mod drill;
 mod earlier;
 mod leave;
@@ -9,6 +10,7 @@ mod text;
 mod value;
 
 pub use annotation::{FileAnnotation, MAX_KEYS, is_key};
+pub use copy_gone::CopyGone;
 pub use drill::SpaceDrill;
 pub use earlier::PeerEarlier;
 pub use leave::SpaceLeave;
@@ -247,6 +249,10 @@ mod tests {
         }
         comes_back(SpaceLeave);
         comes_back(PeerEarlier { device: public_key });
+        comes_back(CopyGone {
+            device: public_key,
+            until_ms: 9,
+        });
         for receipt in [None, Some(vec![1; 200])] {
             comes_back(LastSync {
                 device: public_key,

@@ -127,7 +127,7 @@ pub(super) struct MessageRow {
 }
 
 impl MessageRow {
-    fn encode(&self) -> Zeroizing<Vec<u8>> {
+    pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
         let mut record = Record::new(1)
             .text(1, &self.letter.kind)
             .bytes(3, &self.letter.content);

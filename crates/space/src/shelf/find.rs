@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use cobox_keys::access::Address;
 
-use super::Shelf;
 use super::inner::{lock, read};
+use super::{Failed, Shelf};
 use crate::admin::Device;
 use crate::error::SpaceError;
 use crate::home::{MountEntry, SpaceEntry};
@@ -84,8 +84,8 @@ impl Shelf {
         }
     }
 
-    /// Spaces and replicas that could not be opened at the start, with the reason in words.
-    pub fn failed(&self) -> BTreeMap<Address, String> {
+    /// Spaces and replicas that could not be opened at the start.
+    pub fn failed(&self) -> BTreeMap<Address, Failed> {
         read(&self.0.open).failed.clone()
     }
 

@@ -26,10 +26,11 @@ use super::Shelf;
 use super::event::ShelfEvent;
 use super::inner::{Begun, Inner, read};
 use super::start::blocking;
+use crate::admin::Answer;
 use crate::error::SpaceError;
 use crate::log::types::{
-    FileAnnotation, LastSync, PeerAbout, PeerEarlier, SpaceAbout, SpaceInvite, SpaceLeave,
-    SpacePolicy, Text,
+    CopyGone, FileAnnotation, LastSync, PeerAbout, PeerEarlier, SpaceAbout, SpaceInvite,
+    SpaceLeave, SpacePolicy, Text,
 };
 use crate::log::{Content, Logged, now_ms};
 use crate::space::{Pin, Space, refusal_of};
@@ -314,6 +315,7 @@ impl Ears {
                 }
                 () = sleep_until(due), if repeat_at.is_some() => {
                     repeat_at = None;
+                    self.tell_dropped().await;
                     self.with_space(|space| space.repeat_certificates()).await
                 }
             };
@@ -383,10 +385,11 @@ impl Ears {
                 self.learn_own_name().await?;
                 self.tell_members(Some(logged)).await
             }
-            LastSync::TYPE | SpacePolicy::TYPE => {
+            LastSync::TYPE | SpacePolicy::TYPE | CopyGone::TYPE => {
                 self.safety.look_soon();
                 Some(())
             }
+            Answer::TYPE => self.tell_dropped().await,
             Text::TYPE | FileAnnotation::TYPE | SpaceLeave::TYPE => self.tell_said(logged).await,
             _ => Some(()),
         }
@@ -402,6 +405,12 @@ impl Ears {
         self.tell_name().await?;
         self.learn_own_name().await?;
         self.tell_members(None).await
+    }
+
+    /// A device has answered, or may have while nobody listened: copies of other spaces may be gone.
+    async fn tell_dropped(&self) -> Option<()> {
+        let (inner, space) = (self.inner.upgrade()?, self.space.upgrade()?);
+        self.with_space(move |_| inner.tell_dropped(&space)).await
     }
 
     async fn learn_own_name(&self) -> Option<()> {

@@ -47,8 +47,18 @@ pub(super) struct Inner {
 pub(super) struct Open {
     pub spaces: BTreeMap<Address, (Arc<Space>, Following)>,
     pub replicas: BTreeMap<Address, Arc<Replica>>,
-    /// What could not be opened, with the reason.
-    pub failed: BTreeMap<Address, String>,
+    pub failed: BTreeMap<Address, Failed>,
+}
+
+/// A space or replica that could not be opened at the start. It is left as it is on disk, and the others go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// its name, as far as it had one
+    pub name: Option<String>,
+    /// it is a copy for others
+    pub is_replica: bool,
+    /// why, in words
+    pub reason: String,
 }
 
 /// Whether the device began anew for what was just heard.

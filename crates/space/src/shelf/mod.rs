@@ -2,13 +2,14 @@
 //! finds it by name or address.
 //!
 //! Here: the verbs that change it; `find` looks things up. `inner` holds what they share, `start` opens a home, `leave` says
-//! goodbye, `follow` turns what happens below into events (`event`), `locked` is a home whose password nobody gave, `moving`
+//! goodbye, `follow` turns what happens below into events (`event`), `gone` says which copies are no more, `locked` is a home whose password nobody gave, `moving`
 //! takes a person to a new machine, `restore` begins from a paper key, `drill` rehearses that. Not its job: what is in a space.
 
 mod drill;
 mod event;
 mod find;
 mod follow;
+mod gone;
 mod inner;
 mod leave;
 mod locked;
@@ -20,6 +21,7 @@ pub use crate::error::SpaceError;
 pub use crate::home::{HomeLock, MountEntry, MountPlace};
 pub use drill::{DrillPlan, DrillProgress, DrillReport};
 pub use event::ShelfEvent;
+pub use inner::Failed;
 pub use locked::LockedShelf;
 pub use moving::Luggage;
 pub use start::{ShelfOptions, TransportFactory};
@@ -288,6 +290,7 @@ impl Shelf {
             .ok_or(SpaceError::NotFound(address.to_string()))?;
         self.leave(address);
         write(&self.0.open).replicas.remove(address);
+        write(&self.0.open).failed.remove(address);
         self.0.erase(address)?;
         self.0
             .record(|registry| registry.replicas.remove(address))?;

@@ -13,7 +13,7 @@ use cobox_swarm::transport::{BoxFuture, IrohOptions, IrohTransport, Transport, T
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, watch};
 
-use super::inner::{Inner, Open, lock, read, write};
+use super::inner::{Failed, Inner, Open, lock, read, write};
 use super::{Shelf, follow};
 use crate::error::SpaceError;
 use crate::home::{Device, Home, Kept, Lives, Registry, ReplicaEntry, SpaceEntry};
@@ -287,29 +287,32 @@ impl Inner {
         let registry = lock(&self.registry).clone();
         for (address, entry) in &registry.spaces {
             if entry.leaving {
-                self.finish_leaving(*address, |registry| {
-                    registry.spaces.remove(address);
-                });
+                let unlist = |registry: &mut Registry| drop(registry.spaces.remove(address));
+                let finished = self.finish_leaving(address, unlist);
+                self.note_failure(*address, Some(&entry.name), false, finished);
             } else {
                 self.reopen_space(*address, entry);
             }
         }
         for (address, entry) in registry.replicas {
             if entry.leaving {
-                self.finish_leaving(address, |registry| {
-                    registry.replicas.remove(&address);
-                });
+                let unlist = |registry: &mut Registry| drop(registry.replicas.remove(&address));
+                let finished = self.finish_leaving(&address, unlist);
+                self.note_failure(address, entry.name.as_deref(), true, finished);
             } else {
-                self.reopen_replica(address, entry);
+                let name = entry.name.clone();
+                let opened = self.reopen_replica(address, entry);
+                self.note_failure(address, name.as_deref(), true, opened);
             }
         }
     }
 
-    fn finish_leaving(&self, address: Address, unlist: impl FnOnce(&mut Registry)) {
-        let finished = self.erase(&address).and_then(|()| self.record(unlist));
-        if let Err(error) = finished {
-            self.note_failure(address, &error);
-        }
+    fn finish_leaving(
+        &self,
+        address: &Address,
+        unlist: impl FnOnce(&mut Registry),
+    ) -> Result<(), SpaceError> {
+        self.erase(address).and_then(|()| self.record(unlist))
     }
 
     fn reopen_space(self: &Arc<Self>, address: Address, entry: &SpaceEntry) {
@@ -333,32 +336,41 @@ impl Inner {
             }
             Err(error) => {
                 self.ground.names.remove(&address);
-                self.note_failure(address, &error);
+                self.note_failure(address, Some(&entry.name), false, Err(error));
             }
         }
     }
 
-    fn reopen_replica(&self, address: Address, entry: ReplicaEntry) {
-        match self.store.set(address.0) {
-            Ok(set) => {
-                let _runtime = self.runtime.enter();
-                let terms = Terms {
-                    name: entry.name,
-                    quota: entry.quota,
-                };
-                let replica = Replica::start(address, terms, set, &self.ground.swarm);
-                write(&self.open)
-                    .replicas
-                    .insert(address, Arc::new(replica));
-                self.introduce(address, &entry.hints);
-            }
-            Err(error) => self.note_failure(address, &error.into()),
-        }
+    fn reopen_replica(&self, address: Address, entry: ReplicaEntry) -> Result<(), SpaceError> {
+        let set = self.store.set(address.0)?;
+        let _runtime = self.runtime.enter();
+        let terms = Terms {
+            name: entry.name,
+            quota: entry.quota,
+        };
+        let replica = Arc::new(Replica::start(address, terms, set, &self.ground.swarm));
+        write(&self.open).replicas.insert(address, replica);
+        self.introduce(address, &entry.hints);
+        Ok(())
     }
 
-    fn note_failure(&self, address: Address, error: &SpaceError) {
+    fn note_failure(
+        &self,
+        address: Address,
+        name: Option<&str>,
+        is_replica: bool,
+        outcome: Result<(), SpaceError>,
+    ) {
+        let Err(error) = outcome else {
+            return;
+        };
         tracing::warn!(%address, %error, "cannot be opened");
-        write(&self.open).failed.insert(address, error.to_string());
+        let failed = Failed {
+            name: name.map(str::to_owned),
+            is_replica,
+            reason: error.to_string(),
+        };
+        write(&self.open).failed.insert(address, failed);
     }
 }
 

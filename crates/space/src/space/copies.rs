@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use cobox_keys::identity::PublicKey;
 use cobox_swarm::swarm::{Held, Receipt, Role};
 
+use super::gone::Gone;
 use super::{Space, lock};
 use crate::error::SpaceError;
 use crate::health::{self, Health, Holder, Policy};
@@ -15,7 +16,7 @@ use crate::log::{Filter, now_ms};
 /// Two acknowledgements of one device are at least so far apart (ms), if only its state has changed.
 const TOLD_APART: u64 = 2 * 60 * 1000;
 /// What is told from further in the future than this (ms) is no member's honest clock.
-const CLOCKS_APART: u64 = 24 * 60 * 60 * 1000;
+pub(super) const CLOCKS_APART: u64 = 24 * 60 * 60 * 1000;
 /// Devices whose copies are looked at; those heard of last come first.
 const MAX_COPIES: usize = 256;
 /// Most copies one may want.
@@ -49,14 +50,14 @@ impl Space {
     ///
     /// `View`.
     pub fn health(&self) -> Result<Health, SpaceError> {
-        let now = now_ms();
+        let (now, gone) = (now_ms(), self.gone()?);
         let mut copies = BTreeMap::new();
-        for (device, told) in self.told_receipts()? {
+        for (device, told) in self.told_receipts(&gone)? {
             let copy = copies.entry(device).or_insert_with(|| unknown(device));
             note(copy, &told.newest, now);
             copy.synced_ms = copy.synced_ms.max(told.synced_ms.map(|at| at.min(now)));
         }
-        for receipt in self.heard_receipts() {
+        for receipt in self.heard_receipts(&gone) {
             let device = receipt.device;
             let copy = copies.entry(device).or_insert_with(|| unknown(device));
             let told_ms = now;
@@ -109,22 +110,26 @@ impl Space {
         self.log.tell(&told).map(drop)
     }
 
-    /// Passes receipts on in the log where that says something new: a device that nobody told of, one whose
-    /// state has changed (not more often than every two minutes), or a proof that gets old. Answers when to
-    /// ask again, Unix ms, if something must wait.
+    /// Passes receipts on in the log where that says something new: a device that nobody told of, one that is complete for the
+    /// first time, one whose state has changed (not more often than every two minutes), or a proof that gets old. Answers
+    /// when to ask again, Unix ms, if something must wait.
     pub(crate) fn acknowledge(&self) -> Result<Option<u64>, SpaceError> {
         if !self.writable() {
             return Ok(None);
         }
-        let (now, told) = (now_ms(), self.told_receipts()?);
+        let (now, gone) = (now_ms(), self.gone()?);
+        let told = self.told_receipts(&gone)?;
         let renewal = self.policy()?.renewal_ms();
         let here = self.replicators_here();
         let mut acknowledged = lock(&self.acknowledged);
         let mut again: Option<u64> = None;
-        for receipt in self.heard_receipts() {
+        for receipt in self.heard_receipts(&gone) {
             let device = receipt.device;
+            // What was told before the copy was gone is not told now.
             let last = acknowledged.get(&device).copied();
+            let last = last.filter(|last| gone.lets(&device, *last));
             let due = match told.get(&device) {
+                Some(told) if is_first_whole(&receipt, told, last) => Some(now),
                 Some(told) => due(&receipt, told, renewal, here.contains(&device)),
                 // Told in vain, if before: whatever the reason, not again and again.
                 None => Some(last.map_or(now, |last| last.saturating_add(renewal))),
@@ -147,14 +152,25 @@ impl Space {
 
     /// Whether a device has signed here that it is a replicator: those are told of by their receipts.
     pub(crate) fn has_receipt(&self, device: &PublicKey) -> bool {
-        let heard = self.heard_receipts();
+        let heard = self.heard_receipts(&Gone::default());
         heard.iter().any(|receipt| receipt.device == *device)
     }
 
-    /// Replicators' receipts that came to this device.
-    fn heard_receipts(&self) -> Vec<Receipt> {
+    /// When a device last signed a receipt that is known here, Unix ms by its clock; 0 if never.
+    pub(super) fn signed_last(&self, device: &PublicKey) -> Result<u64, SpaceError> {
+        let none = Gone::default();
+        let told = self.told_receipts(&none)?.remove(device);
+        let told = told.map(|told| told.newest.receipt.time_ms);
+        let heard = self.heard_receipts(&none).into_iter();
+        let heard = heard.filter(|receipt| receipt.device == *device);
+        let times = heard.map(|receipt| receipt.time_ms).chain(told);
+        Ok(times.max().unwrap_or(0))
+    }
+
+    /// Replicators' receipts that came to this device, and count.
+    fn heard_receipts(&self, gone: &Gone) -> Vec<Receipt> {
         let mut receipts = self.swarm.receipts(&self.address);
-        receipts.retain(|receipt| receipt.replicator);
+        receipts.retain(|one| one.replicator && gone.lets(&one.device, one.time_ms));
         receipts
     }
 
@@ -167,8 +183,8 @@ impl Space {
         here.map(|peer| peer.device).collect()
     }
 
-    /// The newest proof of each device in the log. A signature is checked only where it may count.
-    fn told_receipts(&self) -> Result<BTreeMap<PublicKey, Told>, SpaceError> {
+    /// The newest proof of each device in the log that counts. A signature is checked only where it may.
+    fn told_receipts(&self, gone: &Gone) -> Result<BTreeMap<PublicKey, Told>, SpaceError> {
         let mut told: BTreeMap<PublicKey, Told> = BTreeMap::new();
         let mut messages = self.log.read(&Filter::of::<LastSync>())?;
         messages.reverse();
@@ -184,8 +200,9 @@ impl Space {
                 None => told.len() < MAX_COPIES,
             };
             let receipt = sync.receipt.filter(|_| counts);
-            let Some(receipt) = receipt.and_then(|bytes| self.verified(&bytes, &sync.device))
-            else {
+            let receipt = receipt.and_then(|bytes| self.verified(&bytes, &sync.device));
+            let lets = |receipt: &Receipt| gone.lets(&sync.device, receipt.time_ms);
+            let Some(receipt) = receipt.filter(lets) else {
                 continue;
             };
             let told_ms = sync.time_ms.min(message.time_ms);
@@ -218,6 +235,14 @@ impl Space {
         let receipt = Receipt::verify(bytes, device).ok()?;
         (receipt.address == self.address && receipt.replicator).then_some(receipt)
     }
+}
+
+/// Whether a device holds everything of which nobody told that before, and we did not try to (Unix ms) since it was told of.
+fn is_first_whole(receipt: &Receipt, told: &Told, last: Option<u64>) -> bool {
+    let before = &told.newest;
+    let is_news = receipt.complete && told.synced_ms.is_none();
+    let tried = last.is_some_and(|last| last > before.told_ms);
+    is_news && !tried && receipt.time_ms > before.receipt.time_ms
 }
 
 /// When a receipt is to be passed on, Unix ms; `None` if it says nothing new. A peer that is here and has

@@ -3,11 +3,12 @@
 //! Here: the verbs. `open` puts the parts together, `own` are the feeds we write, `admit` the certificates that a paper key does not have, `name` the rules
 //! for names, `pin` what an invite promised, `arrival` the waiting for it, `people` who is here, `talk` what
 //! they say, `query` questions to all messages, `notes` what they note on files, `copies` what replicators
-//! keep, `tend` what the shelf does for it. Not its job: which spaces there are (`shelf`).
+//! keep, `gone` which of them do no more, `tend` what the shelf does for it. Not its job: which spaces there are (`shelf`).
 
 mod admit;
 mod arrival;
 mod copies;
+mod gone;
 mod name;
 mod notes;
 mod open;
@@ -137,7 +138,7 @@ impl Space {
     ///
     /// # Errors
     ///
-    /// `Invite`, or the store's.
+    /// `OwnKey`, `Invite`, or the store's.
     pub fn invite(&self, recipient: &PublicKey) -> Result<String, SpaceError> {
         self.invite_with(recipient, self.grant.clone())
     }
@@ -146,7 +147,7 @@ impl Space {
     ///
     /// # Errors
     ///
-    /// `Invite`, or the store's.
+    /// `OwnKey`, `Invite`, or the store's.
     pub fn invite_to_read(&self, recipient: &PublicKey) -> Result<String, SpaceError> {
         let grant = match &self.grant {
             Grant::Write(key) => Grant::Read(key.read_key()),
@@ -156,6 +157,9 @@ impl Space {
     }
 
     fn invite_with(&self, recipient: &PublicKey, grant: Grant) -> Result<String, SpaceError> {
+        if *recipient == self.me() {
+            return Err(SpaceError::OwnKey);
+        }
         if self.writable() {
             self.log.tell(&SpaceInvite {
                 public_key: *recipient,

@@ -7,7 +7,7 @@
 
 use super::filter::{Filter, Side, Test};
 use super::path::Path;
-use super::scan::Records;
+use super::scan::{Records, Stretch};
 use super::value::{equal, float, whole};
 use super::{Query, Step};
 use serde_json::{Value, json};
@@ -38,14 +38,10 @@ pub struct Schema {
 /// How a query is answered.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    pub(super) index: Option<usize>,
+    pub(super) stretch: Stretch,
     name: Option<String>,
     order: Path,
     equal: Vec<(Path, Vec<Value>)>,
-    pub(super) prefixes: Vec<Vec<u8>>,
-    /// None: nothing can match.
-    pub(super) range: Option<RangeInclusive<u64>>,
-    pub(super) backward: bool,
     /// The first sort is done by walking.
     pub(super) skip_sort: bool,
     sorts: bool,
@@ -83,22 +79,24 @@ impl Plan {
             .iter()
             .filter(|step| matches!(step, Step::Sort(_)));
         let mut plan = Self {
-            index: None,
+            stretch: Stretch {
+                index: None,
+                prefixes: vec![Vec::new()],
+                range: demands.range(),
+                backward,
+            },
             name: None,
             order: schema.order.clone(),
             equal: Vec::new(),
-            prefixes: vec![Vec::new()],
-            range: demands.range(),
-            backward,
             skip_sort,
             sorts: sorts.count() > usize::from(skip_sort),
         };
         if let Some((number, index, prefixes)) = best {
             let values = |field: &Path| Some((field.clone(), demands.equal.get(field)?.clone()));
-            plan.index = Some(number);
+            plan.stretch.index = Some(number);
             plan.name = Some(index.name.clone());
             plan.equal = index.fields.iter().filter_map(values).collect();
-            plan.prefixes = prefixes;
+            plan.stretch.prefixes = prefixes;
         }
         plan
     }
@@ -110,7 +108,7 @@ impl Plan {
 
     /// Is every row read?
     pub fn is_scan(&self) -> bool {
-        self.index.is_none() && self.range == Some(0..=u64::MAX)
+        self.stretch.index.is_none() && self.stretch.range == Some(0..=u64::MAX)
     }
 
     /// For programs: `{ index, equal, range, order, sortedInMemory, scan }`.
@@ -119,11 +117,11 @@ impl Plan {
         let equal: serde_json::Map<String, Value> = equal
             .map(|(path, values)| (path.to_string(), values.clone().into()))
             .collect();
-        let order = match self.backward {
+        let order = match self.stretch.backward {
             true => format!("-{}", self.order),
             false => self.order.to_string(),
         };
-        let range = match &self.range {
+        let range = match &self.stretch.range {
             Some(range) if (0..=u64::MAX) == *range => Value::Null,
             Some(range) => json!({ "from": range.start(), "to": range.end() }),
             None => json!("empty"),
@@ -151,7 +149,7 @@ impl std::fmt::Display for Plan {
             let values: Vec<String> = values.iter().map(Value::to_string).collect();
             write!(formatter, ", {path} = {}", values.join(" or "))?;
         }
-        match &self.range {
+        match &self.stretch.range {
             None => formatter.write_str(", nothing can match")?,
             Some(range) if *range == (0..=u64::MAX) => {}
             Some(range) => {
@@ -159,7 +157,7 @@ impl std::fmt::Display for Plan {
                 write!(formatter, ", {} from {from} to {to}", self.order)?;
             }
         }
-        if self.backward {
+        if self.stretch.backward {
             formatter.write_str(", backward")?;
         }
         if self.sorts {

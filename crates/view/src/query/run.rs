@@ -36,9 +36,9 @@ pub enum Outcome {
 pub fn run<R: Records>(query: &Query, records: &R, limits: &Limits) -> Result<Answer, R::Error> {
     let plan = Plan::new(query, records);
     let mut pipeline = Pipeline::new(&query.steps, plan.skip_sort, limits);
-    let mut walk = Walk::new(records, &plan);
+    let mut walk = Walk::new(records, &plan.stretch);
     let mut touched = 0;
-    while let Some(position) = walk.next()? {
+    while let Some(position) = walk.step()? {
         touched += 1;
         if touched > limits.touched {
             let most = limits.touched;

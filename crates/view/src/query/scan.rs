@@ -2,7 +2,7 @@
 
 use super::QueryError;
 use super::path::Path;
-use super::plan::{Plan, Schema};
+use super::plan::Schema;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
@@ -37,17 +37,23 @@ pub struct Page<'a> {
     pub limit: usize,
 }
 
-/// Rows with indexes.
-pub trait Records {
+/// What is walked: some runs of one index side by side, or all rows.
+#[derive(Clone, Debug)]
+pub struct Stretch {
+    /// Number in [`Schema::indexes`]; none: the rows themselves.
+    pub index: Option<usize>,
+    /// Of the runs: of each one part for each field of the index, joined. One empty prefix: all of it.
+    pub prefixes: Vec<Vec<u8>>,
+    /// Orders wanted, both ends too; none: nothing can match.
+    pub range: Option<RangeInclusive<u64>>,
+    /// From the end to the beginning.
+    pub backward: bool,
+}
+
+/// Lists of positions: what can be walked.
+pub trait Positions {
     /// What can go wrong.
-    type Error: From<QueryError>;
-
-    /// Which indexes there are.
-    fn schema(&self) -> &Schema;
-
-    /// Under which parts of keys rows with this value in this field are found in an index; several: under any of them. All
-    /// parts of a field have one length. `None`: such a value cannot be looked up. Finding other rows too does no harm.
-    fn parts(&self, field: &Path, value: &Value) -> Option<Vec<Vec<u8>>>;
+    type Error;
 
     /// Positions in order; fewer than asked for only at the end.
     ///
@@ -55,6 +61,16 @@ pub trait Records {
     ///
     /// The table's.
     fn positions(&self, page: &Page<'_>) -> Result<Vec<Position>, Self::Error>;
+}
+
+/// Rows with indexes.
+pub trait Records: Positions<Error: From<QueryError>> {
+    /// Which indexes there are.
+    fn schema(&self) -> &Schema;
+
+    /// Under which parts of keys rows with this value in this field are found in an index; several: under any of them. All
+    /// parts of a field have one length. `None`: such a value cannot be looked up. Finding other rows too does no harm.
+    fn parts(&self, field: &Path, value: &Value) -> Option<Vec<Vec<u8>>>;
 
     /// The row there; `None` if it is not to be shown.
     ///
@@ -64,10 +80,10 @@ pub trait Records {
     fn row(&self, position: &Position) -> Result<Option<Value>, Self::Error>;
 }
 
-/// All positions of a plan in order, each once, from one run of an index for each prefix.
-pub(super) struct Walk<'a, R: Records> {
-    records: &'a R,
-    plan: &'a Plan,
+/// All positions of a stretch in order, each once.
+pub struct Walk<'a, P: Positions> {
+    lists: &'a P,
+    stretch: &'a Stretch,
     runs: Vec<Run<'a>>,
 }
 
@@ -79,28 +95,37 @@ struct Run<'a> {
     ended: bool,
 }
 
-impl<'a, R: Records> Walk<'a, R> {
-    pub(super) fn new(records: &'a R, plan: &'a Plan) -> Self {
+impl<'a, P: Positions> Walk<'a, P> {
+    /// At its beginning.
+    pub fn new(lists: &'a P, stretch: &'a Stretch) -> Self {
         let run = |prefix: &'a Vec<u8>| Run {
             prefix,
             ahead: VecDeque::new(),
             last: None,
             page: FIRST_PAGE,
-            ended: plan.range.is_none(),
+            ended: false,
         };
         Self {
-            records,
-            plan,
-            runs: plan.prefixes.iter().map(run).collect(),
+            lists,
+            stretch,
+            runs: stretch.prefixes.iter().map(run).collect(),
         }
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Position>, R::Error> {
+    /// The next one.
+    ///
+    /// # Errors
+    ///
+    /// The table's.
+    pub fn step(&mut self) -> Result<Option<Position>, P::Error> {
+        let Some(range) = &self.stretch.range else {
+            return Ok(None);
+        };
         for run in &mut self.runs {
-            run.fill(self.records, self.plan)?;
+            run.fill(self.lists, self.stretch, range)?;
         }
         let heads = self.runs.iter().filter_map(|run| run.ahead.front());
-        let next = match self.plan.backward {
+        let next = match self.stretch.backward {
             true => heads.max(),
             false => heads.min(),
         };
@@ -118,22 +143,24 @@ impl<'a, R: Records> Walk<'a, R> {
 }
 
 impl Run<'_> {
-    fn fill<R: Records>(&mut self, records: &R, plan: &Plan) -> Result<(), R::Error> {
-        let Some(range) = plan.range.clone() else {
-            return Ok(());
-        };
+    fn fill<P: Positions>(
+        &mut self,
+        lists: &P,
+        stretch: &Stretch,
+        range: &RangeInclusive<u64>,
+    ) -> Result<(), P::Error> {
         if self.ended || !self.ahead.is_empty() {
             return Ok(());
         }
         let page = Page {
-            index: plan.index,
+            index: stretch.index,
             prefix: self.prefix,
-            range,
+            range: range.clone(),
             after: self.last.as_ref(),
-            backward: plan.backward,
+            backward: stretch.backward,
             limit: self.page,
         };
-        let found = records.positions(&page)?;
+        let found = lists.positions(&page)?;
         self.ended = found.len() < self.page;
         self.last = found.last().cloned().or(self.last.take());
         self.ahead = found.into();

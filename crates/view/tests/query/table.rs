@@ -1,6 +1,8 @@
 //! Rows in memory with any indexes.
 
-use cobox_view::query::{Index, Page, Path, Position, QueryError, Records, Schema, key_bytes};
+use cobox_view::query::{
+    Index, Page, Path, Position, Positions, QueryError, Records, Schema, key_bytes,
+};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,16 +69,8 @@ impl MemoryTable {
     }
 }
 
-impl Records for MemoryTable {
+impl Positions for MemoryTable {
     type Error = QueryError;
-
-    fn schema(&self) -> &Schema {
-        &self.schema
-    }
-
-    fn parts(&self, _: &Path, value: &Value) -> Option<Vec<Vec<u8>>> {
-        Some(vec![part(value)?])
-    }
 
     fn positions(&self, page: &Page<'_>) -> Result<Vec<Position>, QueryError> {
         let all: Vec<&Position> = match page.index {
@@ -100,6 +94,16 @@ impl Records for MemoryTable {
         }
         ahead.truncate(page.limit);
         Ok(ahead)
+    }
+}
+
+impl Records for MemoryTable {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn parts(&self, _: &Path, value: &Value) -> Option<Vec<Vec<u8>>> {
+        Some(vec![part(value)?])
     }
 
     fn row(&self, position: &Position) -> Result<Option<Value>, QueryError> {

@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import type { Machine } from "@/api/devices";
-import { how, isDropped, steps, urgency, why, without, type Copy } from "./verdict";
+import { how, steps, urgency, why, type Copy } from "./verdict";
 
 const NOW = Date.parse("2026-05-03T10:00:00Z");
 const DAY = 86_400_000;
@@ -48,16 +47,4 @@ test("a safe space needs nothing, but a full disk is told before it hurts", () =
 test("the worst first, the empty last", () => {
   const all = [["green", false], ["red", true], [undefined, false], ["red", false], ["amber", false]] as const;
   expect(all.map(([colour, isEmpty]) => urgency(colour, isEmpty))).toEqual([2, 3, 1.5, 0, 1]);
-});
-
-test("a proof of a copy that was told to go is no copy", () => {
-  const machines = [{ peerId: "p", admin: true, replicates: [{ address: "s2" }] }] as unknown as Machine[];
-  expect([isDropped(copy(), "s1", machines), isDropped(copy(), "s2", machines), isDropped(copy({ peerId: "q" }), "s1", machines)]).toEqual([true, false, false]);
-  const gone = (one: Copy) => one.peerId === "p";
-  const left = without(health("green", [copy(), copy({ peerId: "q" })]), gone);
-  expect(left).toMatchObject({ colour: "amber", complete: 1 });
-  expect(without(health("green", [copy()]), gone)).toMatchObject({ colour: "red", complete: 0, copies: [] });
-  expect(without(health("green", [copy(), copy({ peerId: "q" })], { threshold: 1 }), gone).colour).toBe("green");
-  const same = health("amber", [copy({ peerId: "q" })]);
-  expect(without(same, gone)).toBe(same);
 });

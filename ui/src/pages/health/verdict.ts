@@ -4,7 +4,6 @@
  * The colour is the program's; the words are made here from the same facts, so that they are in the person's language. Pure.
  */
 import type { Schemas } from "@/api/client";
-import type { Machine } from "@/api/devices";
 import { ago, bytes, span } from "@/lib/i18n";
 import { t } from "@/texts/health";
 
@@ -22,26 +21,6 @@ export function why(health: Health, now: number): string {
   }
   if (complete === 0) return t("whyBehindOnly", { time });
   return t(colour === "green" ? "whyMany" : "whyFew", { n: complete, wanted: threshold, time });
-}
-
-/**
- * The same without copies that are known to be gone: proofs outlive what they prove, and whoever commands a device knows that it was
- * told to delete its copy. Never better than the program's own verdict.
- */
-export function without(health: Health, isGone: (copy: Copy) => boolean): Health {
-  const copies = health.copies.filter((copy) => !isGone(copy));
-  if (copies.length === health.copies.length) return health;
-  const count = (state: string) => copies.filter((copy) => copy.state === state).length;
-  const complete = count("complete");
-  const enough = complete >= health.threshold;
-  const colour = enough ? health.colour : complete + count("behind") > 0 ? "amber" : "red";
-  return { ...health, copies, complete, colour };
-}
-
-/** A device of ours holds a proof for this space and was told to keep it no more. */
-export function isDropped(copy: Copy, space: string, machines: readonly Machine[]): boolean {
-  const machine = machines.find((one) => one.peerId === copy.peerId);
-  return !!machine?.admin && !machine.replicates.some((one) => one.address === space);
 }
 
 /** How one copy is. */

@@ -6,6 +6,7 @@
 //! choose it. Not its job: what is sealed how (`cobox_space`), and what a locked program answers (`locked`).
 
 mod owner;
+mod session;
 mod sessions;
 mod throttle;
 mod tickets;
@@ -21,6 +22,7 @@ use cobox_keys::identity::Identity;
 use cobox_keys::password::{LONGEST, SHORTEST, is_acceptable};
 use cobox_space::shelf::{HomeLock, SpaceError};
 use owner::Owner;
+pub use session::Session;
 use sessions::Sessions;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -59,9 +61,10 @@ impl Access {
         }
     }
 
-    /// Does a request come from somebody who is logged in?
-    pub fn is_logged_in(&self, headers: &HeaderMap) -> bool {
-        cookie(headers).is_some_and(|id| self.sessions().enter(id, Instant::now()))
+    /// By which session a request comes, if from somebody who is logged in.
+    pub fn session(self: &Arc<Self>, headers: &HeaderMap) -> Option<Session> {
+        let lasting = self.sessions().enter(cookie(headers)?, Instant::now())?;
+        Some(Session::new(self, lasting))
     }
 
     /// Every value behind the lock is whole after each statement, so a panic elsewhere spoils none.
@@ -94,7 +97,7 @@ impl Access {
     }
 
     /// Is there a password?
-    async fn is_set(self: &Arc<Self>) -> Result<bool, ApiError> {
+    pub async fn is_set(self: &Arc<Self>) -> Result<bool, ApiError> {
         let of = self.clone();
         blocking(move || of.lock.is_set()).await
     }

@@ -1,11 +1,13 @@
 //! Who is logged in: sessions with an end, a bounded number of them, closed one by one or all at once.
 //!
-//! Kept in memory only: a new run of the program begins with none. Pure: the time comes in.
+//! Kept in memory only: a new run of the program begins with none. Pure: the time comes in. Whoever goes on after a call, such
+//! as a stream of events, waits for the end of its session by what [`Sessions::enter`] gives.
 
 use data_encoding::HEXLOWER;
 use std::io;
 use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 /// A session ends when nothing was asked in it for this long,
@@ -22,7 +24,12 @@ struct Session {
     id: Id,
     begun: Instant,
     used: Instant,
+    /// Goes with the session: then whoever waits for that hears it.
+    lasts: watch::Sender<()>,
 }
+
+/// Closed when the session is over.
+pub type Lasting = watch::Receiver<()>;
 
 impl Session {
     fn lives(&self, now: Instant) -> bool {
@@ -40,7 +47,7 @@ impl Sessions {
     pub fn open(&mut self, now: Instant) -> Result<Zeroizing<String>, io::Error> {
         let mut id = Id::default();
         getrandom::fill(&mut id[..]).map_err(|e| io::Error::other(e.to_string()))?;
-        self.0.retain(|session| session.lives(now));
+        self.tidy(now);
         if self.0.len() >= MOST {
             self.0.sort_by_key(|session| session.used);
             self.0.remove(0);
@@ -50,20 +57,22 @@ impl Sessions {
             id,
             begun: now,
             used: now,
+            lasts: watch::Sender::new(()),
         });
         Ok(text)
     }
 
     /// Is somebody logged in by this id? If so, the session was used now.
-    pub fn enter(&mut self, id: &str, now: Instant) -> bool {
+    pub fn enter(&mut self, id: &str, now: Instant) -> Option<Lasting> {
+        self.tidy(now);
+        let session = self.find(id).map(|at| &mut self.0[at])?;
+        session.used = now;
+        Some(session.lasts.subscribe())
+    }
+
+    /// Ends those that are too old.
+    pub fn tidy(&mut self, now: Instant) {
         self.0.retain(|session| session.lives(now));
-        match self.find(id) {
-            Some(at) => {
-                self.0[at].used = now;
-                true
-            }
-            None => false,
-        }
     }
 
     /// Logs out.
@@ -99,18 +108,18 @@ mod tests {
         let (mut sessions, begun) = (Sessions::default(), Instant::now());
         let id = sessions.open(begun).unwrap();
         assert!(
-            !sessions.enter("", begun)
-                && !sessions.enter(&"0".repeat(64), begun)
-                && !sessions.enter("ä", begun)
+            sessions.enter("", begun).is_none()
+                && sessions.enter(&"0".repeat(64), begun).is_none()
+                && sessions.enter("ä", begun).is_none()
         );
         let mut now = begun;
         while now + IDLE / 2 < begun + LONGEST {
-            assert!(sessions.enter(&id, now));
+            assert!(sessions.enter(&id, now).is_some());
             now += IDLE / 2;
         }
-        assert!(!sessions.enter(&id, begun + LONGEST));
+        assert!(sessions.enter(&id, begun + LONGEST).is_none());
         let idle = sessions.open(now).unwrap();
-        assert!(!sessions.enter(&idle, now + IDLE));
+        assert!(sessions.enter(&idle, now + IDLE).is_none());
     }
 
     #[test]
@@ -120,7 +129,7 @@ mod tests {
         sessions.close(&ids[1]);
         let open = |sessions: &mut Sessions| {
             ids.iter()
-                .map(|id| sessions.enter(id, now))
+                .map(|id| sessions.enter(id, now).is_some())
                 .collect::<Vec<_>>()
         };
         assert_eq!(open(&mut sessions), [true, false, true]);
@@ -129,12 +138,35 @@ mod tests {
     }
 
     #[test]
+    fn whoever_goes_on_after_a_call_hears_of_the_end_of_its_session() {
+        let (mut sessions, now) = (Sessions::default(), Instant::now());
+        let ids: Vec<_> = (0..3).map(|_| sessions.open(now).unwrap()).collect();
+        let enter = |id: &str| sessions.enter(id, now).unwrap();
+        let streams: Vec<_> = ids.iter().map(|id| id.as_str()).map(enter).collect();
+        let over = || -> Vec<_> {
+            streams
+                .iter()
+                .map(|one| one.has_changed().is_err())
+                .collect()
+        };
+        assert_eq!(over(), [false; 3]);
+        sessions.close(&ids[0]);
+        assert_eq!(over(), [true, false, false]);
+        sessions.enter(&ids[1], now + IDLE / 2);
+        sessions.tidy(now + IDLE);
+        assert_eq!(over(), [true, false, true]);
+        sessions.close_all();
+        assert_eq!(over(), [true; 3]);
+    }
+
+    #[test]
     fn the_longest_idle_makes_room() {
         let (mut sessions, start) = (Sessions::default(), Instant::now());
         let at = |n: usize| start + Duration::from_secs(n as u64);
         let ids: Vec<_> = (0..MOST).map(|n| sessions.open(at(n)).unwrap()).collect();
-        assert!(sessions.enter(&ids[0], at(100)));
+        assert!(sessions.enter(&ids[0], at(100)).is_some());
         sessions.open(at(101)).unwrap();
-        assert!(sessions.enter(&ids[0], at(102)) && !sessions.enter(&ids[1], at(102)));
+        assert!(sessions.enter(&ids[0], at(102)).is_some());
+        assert!(sessions.enter(&ids[1], at(102)).is_none());
     }
 }

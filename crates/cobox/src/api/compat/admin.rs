@@ -105,7 +105,7 @@ async fn peers(
 #[utoipa::path(post, path = "/admin/seeders/{device}/invites", tag = "original", operation_id = "inviteToSeeder",
     request_body = NewSeederAdminJson,
     responses((status = 201, description = "the code", body = CodeJson)),
-    extensions(("x-codes" = json!(["bad_key", "bad_invite", "not_an_admin", "read_only", "disk_full"]))))]
+    extensions(("x-codes" = json!(["bad_key", "own_key", "bad_invite", "not_an_admin", "read_only", "disk_full"]))))]
 async fn invite(
     api: State<Arc<Api>>,
     device: Segment,

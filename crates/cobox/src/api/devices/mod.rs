@@ -3,11 +3,10 @@
 pub mod shapes;
 pub mod types;
 
-use crate::api::{Api, ApiError, Body, Segment, blocking};
+use crate::api::{Api, ApiError, Body, Segment, Two, blocking, spaces};
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use cobox_keys::access::Address;
 use cobox_keys::identity::PublicKey;
 use cobox_space::admin::{CommandId, Deed, Device, Fate, MAX_MINUTES, Token};
@@ -37,7 +36,7 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
         .routes(routes!(list, setup))
         .routes(routes!(seen))
-        .routes(routes!(show))
+        .routes(routes!(show, forget))
         .routes(routes!(log, command))
         .routes(routes!(admins, add_admin))
         .routes(routes!(remove_admin))
@@ -94,6 +93,28 @@ async fn show(State(api): State<Arc<Api>>, Segment(name): Segment) -> Answer<Dev
     shown.await.map(Json)
 }
 
+/// Forget a device that is gone for good: its copies count no more, for all members of our spaces, and it is ours no more
+///
+/// Nothing is said to the device. Should it come back, its copies count again by what it proves then; to command it we need the
+/// word of another admin.
+#[utoipa::path(delete, path = "/devices/{device}", tag = "devices", operation_id = "forgetDevice",
+    responses(
+        (status = 200, description = "what is forgotten, and in which spaces its copies count no more", body = ForgottenJson),
+    ),
+    extensions(("x-codes" = json!(["disk_full"]))))]
+async fn forget(State(api): State<Arc<Api>>, Segment(name): Segment) -> Answer<ForgottenJson> {
+    let forgotten = blocking(move || {
+        let device = api.shelf.device_called(&name)?;
+        let of = spaces::short(device.space());
+        let told = api.shelf.forget_device(&device)?;
+        Ok::<_, SpaceError>(ForgottenJson {
+            device: of,
+            spaces: told.iter().map(|space| spaces::short(space)).collect(),
+        })
+    });
+    forgotten.await.map(Json)
+}
+
 /// Commands to a device and what became of them, oldest first
 #[utoipa::path(get, path = "/devices/{device}/commands", tag = "devices", operation_id = "listDeviceCommands",
     responses(
@@ -144,7 +165,7 @@ async fn admins(State(api): State<Arc<Api>>, Segment(name): Segment) -> Answer<V
     responses(
         (status = 201, description = "a code that only they can open", body = AdminCodeJson),
     ),
-    extensions(("x-codes" = json!(["bad_key", "bad_invite", "not_an_admin", "read_only", "disk_full"]))))]
+    extensions(("x-codes" = json!(["bad_key", "own_key", "bad_invite", "not_an_admin", "read_only", "disk_full"]))))]
 pub(super) async fn add_admin(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
@@ -336,19 +357,5 @@ fn token(text: Option<&str>) -> Result<Token, ApiError> {
     match text {
         None => Ok(Token::generate()),
         Some(text) => Ok(Token(text.parse::<CommandId>().map_err(wrong)?.0)),
-    }
-}
-
-/// The two changing segments of a route.
-struct Two(String, String);
-
-impl<S: Send + Sync> FromRequestParts<S> for Two {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        match Path::<(String, String)>::from_request_parts(parts, state).await {
-            Ok(Path((one, two))) => Ok(Self(one, two)),
-            Err(refused) => Err(ApiError::bad("device", refused.body_text())),
-        }
     }
 }

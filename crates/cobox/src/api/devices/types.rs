@@ -1,5 +1,6 @@
 //! What calls about devices take and answer.
 
+use crate::api::types::SpaceRef;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -231,6 +232,15 @@ pub struct NewAdminJson {
 pub struct AdminCodeJson {
     /// one line, for `cobox join`
     pub code: String,
+}
+
+/// A device that was forgotten.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ForgottenJson {
+    /// its admin space
+    pub device: SpaceRef,
+    /// where its copies count no more
+    pub spaces: Vec<SpaceRef>,
 }
 
 /// The device that runs here.

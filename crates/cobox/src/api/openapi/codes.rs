@@ -187,6 +187,11 @@ pub const SINGLE: &[Row] = &[
     (400, "bad_key", "a key has another length or form"),
     (
         400,
+        "own_key",
+        "that is our own public key, and we are in this space already",
+    ),
+    (
+        400,
         "bad_paper",
         "words or a QR text that give no key; ask POST /api/keys/check word by word",
     ),

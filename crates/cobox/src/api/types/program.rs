@@ -13,6 +13,9 @@ pub struct System {
     /// it shows nothing until somebody unlocks it or logs in
     #[serde(default)]
     pub locked: bool,
+    /// a password is set: it unlocks, and opens sessions
+    #[serde(default)]
+    pub password: bool,
 }
 
 /// Answer of `GET /api/status`. Of a locked program: only `version`, `home`, `locked`, `kept` and `hint` say something.
@@ -41,6 +44,25 @@ pub struct StatusJson {
     pub replicas: Vec<ReplicaJson>,
     /// peers
     pub peers: Vec<PeerJson>,
+    /// spaces and replicas that could not be opened at the start; the others go on
+    #[serde(default)]
+    pub failed: Vec<FailedJson>,
+}
+
+/// A space or replica that could not be opened at the start. It is left on disk as it is.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FailedJson {
+    /// 64 hex digits
+    pub address: String,
+    /// its name, as far as it had one
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// it is a copy for others
+    pub replica: bool,
+    /// why, in words
+    pub reason: String,
+    /// what to do, in words
+    pub next: String,
 }
 
 /// A setting as it is now.

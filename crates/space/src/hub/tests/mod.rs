@@ -2,6 +2,8 @@
 
 mod claims;
 mod commands;
+mod conflicts;
+mod copies;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -227,3 +227,21 @@ fn an_announcement_is_for_one_person_ends_with_hide_and_never_comes_late() {
     let late = judge(&Book::new([command], claimed), 1_000 + minute + 1);
     assert!(matches!(late.fates[0].1, Fate::Waiting(Verdict::Refuse(_))));
 }
+
+#[test]
+fn a_copy_is_dropped_once_the_device_has_said_so_and_stays_so_of_what_was_before() {
+    let mut sim = Sim::claimed_by(0);
+    sim.heard.push(given(0, 5, replicate(7, "photos")));
+    sim.step(None);
+    let address = address(7);
+    sim.heard.push(given(0, 6, Deed::Unreplicate { address }));
+    assert!(sim.picture().dropped.is_empty(), "it was only told to");
+    sim.step(None);
+    let said = sim.ruled.last().expect("an answer").time_ms;
+    let dropped = BTreeMap::from([(address, said)]);
+    assert_eq!(sim.picture().dropped, dropped);
+    sim.heard.push(given(0, 8, replicate(7, "again")));
+    sim.step(None);
+    assert_eq!(sim.picture().dropped, dropped);
+    assert!(sim.picture().wanted.contains_key(&address));
+}
