@@ -32,6 +32,10 @@ const QUOTA: u64 = 10;
 const MOUNT: u64 = 10;
 /// Key of the incarnation in a space's entry.
 const INCARNATION: u64 = 11;
+/// Key of "it is in a back-up" in a space's entry.
+const BACKED_UP: u64 = 12;
+/// Key of the last back-up's time in the list.
+const BACKED_UP_MS: u64 = 3;
 
 /// A space that we are a member of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +60,8 @@ pub(crate) struct SpaceEntry {
     /// an earlier stay, which went with the space, live on with others and must not begin a second time.
     /// None for what an older program took up: then the device's.
     pub incarnation: Option<Incarnation>,
+    /// Its key is on a paper key or in a file of keys, outside of this machine.
+    pub backed_up: bool,
 }
 
 impl SpaceEntry {
@@ -71,6 +77,7 @@ impl SpaceEntry {
             leaving: false,
             mount: None,
             incarnation: Some(Incarnation::generate()),
+            backed_up: false,
         }
     }
 }
@@ -97,9 +104,16 @@ pub(crate) struct Registry {
     pub spaces: BTreeMap<Address, SpaceEntry>,
     /// Replicas by address.
     pub replicas: BTreeMap<Address, ReplicaEntry>,
+    /// When our keys were last put on paper or into a file, Unix ms.
+    pub backed_up_ms: Option<u64>,
 }
 
 impl Registry {
+    /// Nothing is kept by it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.spaces.is_empty() && self.replicas.is_empty()
+    }
+
     /// Deterministic bytes; they hold secrets.
     pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
         let spaces: Vec<_> = self.spaces.iter().map(encode_space).collect();
@@ -107,6 +121,10 @@ impl Registry {
         let record = Record::new(FORMAT)
             .list(1, &spaces, |encoder, entry| encoder.bytes(entry)?.ok())
             .list(2, &replicas, |encoder, entry| encoder.bytes(entry)?.ok());
+        let record = match self.backed_up_ms {
+            Some(time) => record.uint(BACKED_UP_MS, time),
+            None => record,
+        };
         Zeroizing::new(record.finish())
     }
 
@@ -117,7 +135,10 @@ impl Registry {
     /// `Malformed`, or `TooNew`.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
         let fields = Fields::read(bytes, WHAT, FORMAT)?;
-        let mut registry = Self::default();
+        let mut registry = Self {
+            backed_up_ms: optional(&fields, BACKED_UP_MS)?,
+            ..Self::default()
+        };
         for entry in entries(&fields, 1)? {
             let (address, space) = decode_space(entry)?;
             registry.spaces.insert(address, space);
@@ -166,6 +187,9 @@ fn encode_space((address, entry): (&Address, &SpaceEntry)) -> Zeroizing<Vec<u8>>
     if let Some(Incarnation(incarnation)) = &entry.incarnation {
         record = record.bytes(INCARNATION, incarnation);
     }
+    if entry.backed_up {
+        record = record.uint(BACKED_UP, 1);
+    }
     Zeroizing::new(record.finish())
 }
 
@@ -212,6 +236,7 @@ fn decode_space(entry: &[u8]) -> Result<(Address, SpaceEntry), KeyError> {
         leaving: fields.uint(9)? != 0,
         mount: MountEntry::decode(&fields, MOUNT)?,
         incarnation: incarnation(&fields)?,
+        backed_up: optional(&fields, BACKED_UP)?.is_some_and(|is| is != 0),
     };
     Ok((Address(fields.fixed(1)?), entry))
 }
@@ -296,6 +321,7 @@ mod tests {
                 as_of_ms: Some(1_700_000_000_001),
             }),
             incarnation: Some(Incarnation([7; 16])),
+            backed_up: true,
         };
         let read = SpaceEntry {
             grant: Grant::Read(ReadKey::from_bytes(&[9; 32])),
@@ -308,6 +334,7 @@ mod tests {
                 as_of_ms: None,
             }),
             incarnation: None,
+            backed_up: false,
             ..space.clone()
         };
         let replica = ReplicaEntry {
@@ -322,6 +349,7 @@ mod tests {
                 (Address([6; 32]), ReplicaEntry::default()),
             ]
             .into(),
+            backed_up_ms: Some(1_700_000_000_002),
         }
     }
 
