@@ -22,11 +22,12 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
 /// Which program answers; needs no token
 #[utoipa::path(get, path = "/system", tag = "program", operation_id = "getSystem",
     responses((status = 200, description = "its version", body = System)))]
-pub async fn system() -> Json<System> {
-    Json(System {
+pub async fn system(State(api): State<Arc<Api>>) -> Result<Json<System>, ApiError> {
+    Ok(Json(System {
         version: env!("CARGO_PKG_VERSION").into(),
         locked: false,
-    })
+        password: api.access.is_set().await?,
+    }))
 }
 
 /// What runs here: spaces, replicas, peers, and how peers reach us
