@@ -8,7 +8,8 @@ import { launch, look } from "./camera.js";
 import { lived } from "./world.js";
 
 const out = fileURLToPath(new URL("../../docs/pictures", import.meta.url));
-const DESKTOP = { width: 1200, height: 770 };
+// Wide enough for two columns.
+const DESKTOP = { width: 1280, height: 970 };
 const PHONE = { width: 390, height: 820 };
 
 async function picture(browser, address, options) {
@@ -34,7 +35,7 @@ const browser = await launch();
 try {
   const [photos, allotment] = [spaces["Family photos"], spaces["Allotment"]];
   for (const [name, theme] of [["home", "light"], ["home-dark", "dark"]]) {
-    writeFileSync(join(out, `${name}.png`), await picture(browser, alice.url, { viewport: DESKTOP, theme, scale: 1.6 }));
+    writeFileSync(join(out, `${name}.png`), await picture(browser, alice.url, { viewport: DESKTOP, theme, scale: 1.5 }));
   }
   const phones = [
     [`/spaces/${photos}?path=2026`, "light"],
