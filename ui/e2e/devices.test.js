@@ -1,7 +1,7 @@
 // A device on the network: set up, told to keep a space, shown to somebody else, and the health that comes of it.
 import assert from "node:assert/strict";
 import { until } from "../scripts/world.js";
-import { button, gone, heading, seen, stage, story } from "./stage.js";
+import { button, gone, heading, link, seen, stage, story } from "./stage.js";
 
 const it = stage(async ({ world }) => {
   [it.alice, it.bob] = [await world.member("Alice"), await world.member("Bob")];
@@ -78,4 +78,13 @@ story(it, "it stops keeping a space only after the name is typed, and after sayi
   await seen(page.getByText("It keeps nothing yet"));
   const replicates = async () => (await it.alice.call("GET", `/devices/${device.address}`)).replicates;
   await until("the device has heard of it", async () => (await replicates()).length === 0);
+});
+
+story(it, "who opens the device itself reads what it is and where to go, in both themes", async ({ open }) => {
+  for (const theme of ["light", "dark"]) {
+    const page = await open(it.attic, "/", { theme });
+    await seen(heading(page, "This is a CoBox device"));
+    assert.equal(await link(page, "localhost:9112").first().getAttribute("href"), "http://localhost:9112");
+    assert.ok(!(await page.content()).includes("Attic"));
+  }
 });

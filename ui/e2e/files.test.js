@@ -116,6 +116,48 @@ story(it, "ten thousand files scroll, by wheel and by key", async ({ open }) => 
   await seen(page.getByText("file 09999", { exact: true }));
 });
 
+story(it, "lines are dragged onto folders and up again, several at once, and that can be undone", async ({ open }) => {
+  const address = await space("Dragged");
+  await it.alice.folder(address, "Box");
+  for (const name of ["a.txt", "b.txt", "c.txt"]) await it.alice.put(address, name, name);
+  const page = await open(it.alice, `/spaces/${address}`);
+  await line(page, "a.txt").dragTo(line(page, "Box"));
+  await gone(line(page, "a.txt"));
+  assert.deepEqual(await names(address, "Box"), ["a.txt"]);
+  await line(page, "a.txt").count().then((count) => assert.equal(count, 0));
+  await button(page, "Undo").last().click();
+  await seen(line(page, "a.txt"));
+  for (const name of ["b.txt", "c.txt"]) await page.getByRole("checkbox", { name: `Select ${name}` }).check();
+  await line(page, "b.txt").dragTo(line(page, "Box"));
+  await gone(line(page, "c.txt"));
+  assert.deepEqual(await names(address, "Box"), ["b.txt", "c.txt"]);
+  // A folder is not moved into itself, and a file takes nothing.
+  await line(page, "Box").dragTo(line(page, "a.txt"));
+  assert.deepEqual(await names(address), ["Box", "a.txt"]);
+  await page.getByText("Box", { exact: true }).first().click();
+  await line(page, "b.txt").dragTo(page.getByRole("navigation", { name: "Where you are" }).getByRole("link").first());
+  await gone(line(page, "b.txt"));
+  assert.deepEqual(await names(address), ["Box", "a.txt", "b.txt"]);
+});
+
+story(it, "a folder and what is shown large survive a reload, and the way back is as it was", async ({ open }) => {
+  const address = await space("Reloaded");
+  await it.alice.folder(address, "2026");
+  await it.alice.put(address, "2026/poem 🌷 #1 50%.txt", "Roses are red.");
+  const page = await open(it.alice, `/spaces/${address}`);
+  await page.getByText("2026", { exact: true }).first().click();
+  await page.getByText("poem 🌷 #1 50%.txt", { exact: true }).click();
+  const preview = page.getByRole("dialog");
+  await seen(preview.getByText("Roses are red."));
+  await page.reload();
+  await seen(preview.getByText("Roses are red."));
+  await page.goBack();
+  await gone(preview);
+  await seen(line(page, "poem 🌷 #1 50%.txt"));
+  await page.goBack();
+  await seen(line(page, "2026"));
+});
+
 /** Bytes that all of the browser's processes hold. */
 async function memory(browser) {
   const session = await browser.newBrowserCDPSession();

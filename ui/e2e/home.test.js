@@ -95,40 +95,59 @@ story(it, "what another member does is seen without a reload", async ({ open }) 
   await seen(link(page, /The Band/));
 });
 
-story(it, "the main story needs no mouse", async ({ open }) => {
-  const page = await open(await it.world.fresh());
-  await seen(heading(page, "Welcome to CoBox"));
-  const keys = page.keyboard;
-  await keys.type("Käthe");
-  await keys.press("Enter");
-  await atHome(page, "Käthe");
-  await holds(page, () => document.activeElement?.matches("h1"));
-  const to = async (name) => {
-    for (let n = 0; n < 40; n++) {
-      await keys.press("Tab");
-      const there = await page.evaluate(() => [document.activeElement?.textContent?.trim(), document.activeElement?.getAttribute("aria-label")]);
-      if (there.includes(name)) return page.evaluate(() => document.activeElement.matches(":focus-visible"));
-    }
-    throw new Error(`no way to ${name} with the Tab key`);
-  };
-  assert.ok(await to("Create a space"), "whoever uses the keyboard sees where they are");
-  await keys.press("Enter");
-  await seen(page.getByRole("dialog"));
-  await keys.press("Escape");
-  await holds(page, () => document.activeElement?.textContent?.trim() === "Create a space");
-  await keys.press("Enter");
-  await holds(page, () => document.activeElement?.matches("dialog input"));
-  await keys.type("Quiet");
-  await keys.press("Enter");
-  await seen(heading(page, "Quiet"));
-  await holds(page, () => document.activeElement?.matches("h1"));
-  await page.goto(page.url());
-  await seen(heading(page, "Quiet"));
-  await keys.press("Tab");
-  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the content");
-  await keys.press("Enter");
-  await to("Members");
-  await keys.press("Enter");
-  await holds(page, () => location.pathname.endsWith("/members"));
-});
+const WORDS = {
+  en: { locale: "en-GB", welcome: "Welcome to CoBox", hello: "Hello", create: "Create a space", skip: "Skip to the content", members: "Members" },
+  de: { locale: "de-DE", welcome: "Willkommen bei CoBox", hello: "Hallo", create: "Space anlegen", skip: "Zum Inhalt springen", members: "Mitglieder" },
+};
 
+for (const [language, words] of Object.entries(WORDS)) {
+  story(it, `the main story needs no mouse: ${language}`, async ({ open }) => {
+    const page = await open(await it.world.fresh(), "/", { locale: words.locale });
+    await seen(heading(page, words.welcome));
+    const keys = page.keyboard;
+    await keys.type("Käthe");
+    await keys.press("Enter");
+    await seen(heading(page, `${words.hello}, Käthe`));
+    await holds(page, () => document.activeElement?.matches("h1"));
+    const to = async (name) => {
+      for (let n = 0; n < 40; n++) {
+        await keys.press("Tab");
+        const there = await page.evaluate(() => [document.activeElement?.textContent?.trim(), document.activeElement?.getAttribute("aria-label")]);
+        if (there.includes(name)) return page.evaluate(() => document.activeElement.matches(":focus-visible"));
+      }
+      throw new Error(`no way to ${name} with the Tab key`);
+    };
+    assert.ok(await to(words.create), "whoever uses the keyboard sees where they are");
+    await keys.press("Enter");
+    await seen(page.getByRole("dialog"));
+    await keys.press("Escape");
+    await holds(page, (name) => document.activeElement?.textContent?.trim() === name, words.create);
+    await keys.press("Enter");
+    await holds(page, () => document.activeElement?.matches("dialog input"));
+    await keys.type("Quiet");
+    await keys.press("Enter");
+    await seen(heading(page, "Quiet"));
+    await holds(page, () => document.activeElement?.matches("h1"));
+    await page.goto(page.url());
+    await seen(heading(page, "Quiet"));
+    await keys.press("Tab");
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), words.skip);
+    await keys.press("Enter");
+    await to(words.members);
+    await keys.press("Enter");
+    await holds(page, () => location.pathname.endsWith("/members"));
+  });
+}
+
+story(it, "what the program refuses, and why a space is at risk, is said in the page's language", async ({ open, allow }) => {
+  allow(/status of 409/);
+  const { address } = await it.alice.call("POST", "/spaces", { name: "Unsafe" });
+  await it.alice.put(address, "only here.txt", "x");
+  const page = await open(it.alice, "/", { locale: "de-DE" });
+  await seen(link(page, /Unsafe ist in Gefahr/).getByText("Kein Gerät bewahrt eine Kopie auf", { exact: false }));
+  await button(page, "Neuer Space").click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name des Space").fill("Unsafe");
+  await button(dialog, "Space anlegen").click();
+  await seen(dialog.getByRole("alert").getByText("Einen Space mit diesem Namen hast du schon. Wähle einen anderen."));
+});

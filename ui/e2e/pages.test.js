@@ -29,6 +29,26 @@ async function look(page, path) {
   assert.deepEqual(found, []);
 }
 
+story(it, "the first page and every part of a space have no barriers in German", async ({ open }) => {
+  const page = await open(it.alice, "/", { locale: "de-DE", viewport: PHONE });
+  for (const path of ["/", ...SPACE.map((tab) => `/spaces/${it.spaces["Allotment"]}${tab}`), "/profile"]) {
+    await page.goto(it.alice.url + path);
+    await look(page, path);
+    assert.equal(await page.getAttribute("html", "lang"), "de");
+  }
+});
+
+story(it, "the plain page of a device has no barriers", async ({ open }) => {
+  for (const theme of ["light", "dark"]) {
+    const page = await open(it.attic, "/", { theme, viewport: PHONE });
+    await seen(page.locator("h1"));
+    await fits(page);
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+    assert.deepEqual(violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).join(", ")}`), []);
+  }
+});
+
 for (const theme of ["light", "dark"]) {
   for (const [size, viewport] of Object.entries({ phone: PHONE, desktop: DESKTOP })) {
     story(it, `every page has no barriers: ${theme}, ${size}`, async ({ open }) => {

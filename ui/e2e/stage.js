@@ -80,8 +80,10 @@ class Visit {
     });
     context.on("weberror", (error) => complain(`error: ${error.error().stack}`));
     context.on("dialog", (dialog) => {
-      complain(`a box of the browser: ${dialog.message()}`);
-      void dialog.dismiss();
+      // The browser asks whether to leave, since something would be lost: a story that means to says yes.
+      const isLeaving = dialog.type() === "beforeunload";
+      complain(isLeaving ? "leaving is asked about" : `a box of the browser: ${dialog.message()}`);
+      void (isLeaving ? dialog.accept() : dialog.dismiss());
     });
     context.on("request", (request) => {
       const { hostname, protocol } = new URL(request.url());
@@ -137,6 +139,9 @@ export const button = (page, name) => page.getByRole("button", { name, exact: tr
 export const heading = (page, name) => page.getByRole("heading", { name, level: 1 });
 /** The space, device or page of this name. */
 export const link = (page, name) => page.getByRole("link", { name });
+
+/** The line of a space at home; what needs attention may name it, too. */
+export const spaceLine = (page, name) => page.getByRole("region", { name: /^Spaces/ }).getByRole("link", { name });
 
 /** The main thing: name given, at home. */
 export async function atHome(page, name) {

@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { launch, look } from "./camera.js";
 import { lived } from "./world.js";
 
 const here = fileURLToPath(new URL("..", import.meta.url));
@@ -61,6 +61,7 @@ function pages({ spaces, devices }) {
     ["about", "alice", "/about"],
     ["missing", "alice", "/no/such/place"],
     ["locked", "locked", "/"],
+    ["hub", "attic", "/"],
   ];
 }
 
@@ -77,36 +78,31 @@ async function site(node, servers) {
 }
 
 async function take(browser, base, [name, , path, act], [size, viewport], theme, problems) {
-  const context = await browser.newContext({ viewport, colorScheme: theme, locale: "en-GB", reducedMotion: "reduce", deviceScaleFactor: 1 });
-  const page = await context.newPage();
   const label = `${name}-${size}-${theme}`;
-  page.on("console", (message) => {
-    const text = message.text();
-    // A refused call at the door is how the page learns that it is shut out.
-    if (message.type() === "error" && !/401|403|409/.test(text)) problems.push(`${label}: ${text}`);
-  });
-  page.on("pageerror", (error) => problems.push(`${label}: ${error.message}`));
-  await page.goto(base + path);
-  await page.locator("h1").first().waitFor();
-  // Nothing more is on its way (events keep their connection open all the time).
-  await page.waitForLoadState("networkidle");
-  await act?.(page);
-  await page.evaluate(() => document.fonts.ready);
+  const heard = (page) => {
+    page.on("console", (message) => {
+      const text = message.text();
+      // A refused call at the door is how the page learns that it is shut out.
+      if (message.type() === "error" && !/401|403|409/.test(text)) problems.push(`${label}: ${text}`);
+    });
+    page.on("pageerror", (error) => problems.push(`${label}: ${error.message}`));
+  };
+  const page = await look(browser, base + path, { viewport, theme, act, heard });
   await page.screenshot({ path: join(out, `${label}.png`), fullPage: !act });
   await page.evaluate(axe);
   const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
   for (const one of found.violations) problems.push(`${label}: axe ${one.id}: ${one.nodes.map((node) => node.target.join(" ")).join(", ")}`);
-  await context.close();
+  await page.context().close();
 }
 
-const { world, alice, spaces } = await lived();
+const { world, alice, attic, spaces } = await lived();
 const servers = [];
 const problems = [];
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+const browser = await launch();
 try {
   const locked = await world.member("Lena Locked");
   await locked.call("POST", "/register", { password: "correct horse" });
-  const nodes = { alice, locked, fresh: await world.fresh() };
+  const nodes = { alice, attic, locked, fresh: await world.fresh() };
   const devices = await alice.call("GET", "/devices");
   const bases = {};
   for (const page of pages({ spaces, devices })) {

@@ -4,6 +4,7 @@ mod common;
 
 use common::Node;
 use common::http::split;
+use common::lan::Lan;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -302,4 +303,63 @@ fn a_key_becomes_a_picture_for_those_who_may_call() {
     );
     assert_eq!((long.status, long.code().as_str()), (413, "too_large"));
     assert_eq!(get(&node, "/api/qr", &node.bearer()).code(), "bad_request");
+}
+
+#[test]
+fn who_opens_a_device_reads_what_it_is_and_nothing_about_anybody() {
+    let lan = Lan::new();
+    let hub = lan.hub(&[]);
+    let page = get(&hub, "/", "");
+    assert_eq!(page.status, 200);
+    assert!(page.header("content-type").starts_with("text/html"));
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
+    let text = String::from_utf8(page.body).unwrap();
+    assert!(text.contains("This is a CoBox device") && text.contains("localhost:9112"));
+    for secret in ["new-hub", &hub.public_key()] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+    for path in ["/spaces/0f", "/favicon.svg", "/api/status"] {
+        assert_eq!(get(&hub, path, "").status, 401, "{path}");
+    }
+}
+
+#[test]
+fn what_is_on_paper_or_in_a_file_is_remembered_and_what_came_later_is_named() {
+    let mut node = Node::named("Ann");
+    let backup = |node: &Node| node.get("/keys/backup");
+    let create = |node: &Node, name: &str| drop(node.json(&["space", "create", name]));
+    create(&node, "photos");
+    let never = backup(&node);
+    assert_eq!(
+        (&never["madeAt"], &never["missing"]),
+        (&Value::Null, &json!(["photos"]))
+    );
+
+    let pdf = node.scratch("paper.pdf");
+    let words = ["backup", "identity", "--pdf"].map(std::path::PathBuf::from);
+    node.ok(&[&words[..], std::slice::from_ref(&pdf)].concat());
+    let printed = backup(&node);
+    assert!(
+        printed["madeAt"].is_string() && printed["missing"] == json!([]),
+        "{printed}"
+    );
+
+    create(&node, "band");
+    assert_eq!(backup(&node)["missing"], json!(["band"]));
+    node.stop();
+    node.start();
+    assert_eq!(
+        backup(&node),
+        json!({ "madeAt": printed["madeAt"], "missing": ["band"] })
+    );
+
+    let export = |phrase: &str| {
+        let body = json!({ "passphrase": phrase });
+        ask(&node, "POST", "/api/keys/export", &node.bearer(), &body).status
+    };
+    assert_eq!(export("short"), 400);
+    assert_eq!(backup(&node)["missing"], json!(["band"]));
+    assert_eq!(export("correct horse"), 200);
+    assert_eq!(backup(&node)["missing"], json!([]));
 }

@@ -35,10 +35,10 @@ test("a path of any bytes survives in a link", () => {
 });
 
 test("a refusal is an error in words", async () => {
-  answers(answer(409, refusal("name_taken"), { "retry-after": "4" }));
+  answers(answer(409, refusal("shut"), { "retry-after": "4" }));
   const error = await api.get("/api/spaces").catch((error: unknown) => error);
   expect(error).toBeInstanceOf(ApiError);
-  expect(error).toMatchObject({ status: 409, code: "name_taken", message: "It is closed; nothing was done.", param: "name", after: 4, isAway: false });
+  expect(error).toMatchObject({ status: 409, code: "shut", message: "It is closed; nothing was done.", param: "name", after: 4, isAway: false });
 });
 
 test("whoever is turned away at the door tries once more if the door opens, and only then", async () => {

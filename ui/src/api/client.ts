@@ -4,6 +4,7 @@
  * `await api.get("/api/spaces/{space}", { path: { space }, signal })`. Not its job: keeping answers; see `live.ts`.
  */
 import { encode } from "@/lib/names";
+import { refusal as inWords } from "@/texts/errors";
 import type { components, paths } from "./schema";
 
 export type Schemas = components["schemas"];
@@ -99,19 +100,17 @@ async function isDoor(response: Response): Promise<boolean> {
 async function refusal(response: Response): Promise<ApiError> {
   const after = Number(response.headers.get("retry-after")) || undefined;
   try {
-    const { errors } = (await response.json()) as Schemas["ErrorsJson"];
-    const { msg, code, param } = errors[0]!;
-    return new ApiError(response.status, code, sentence(msg), param ?? undefined, after);
+    return told(response.status, (await response.json()) as Schemas["ErrorsJson"], after);
   } catch {
     // Not one of ours: a proxy between us and the program speaks.
     return new ApiError(response.status >= 502 ? 0 : response.status, response.status >= 502 ? "away" : "failed", door.away());
   }
 }
 
-/** The program's words as a sentence. */
-function sentence(text: string): string {
-  const whole = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
+/** What the program says of a failed call, for people. */
+export function told(status: number, { errors }: Schemas["ErrorsJson"], after?: number): ApiError {
+  const { msg, code, param } = errors[0]!;
+  return new ApiError(status, code, inWords(code, msg, after), param ?? undefined, after);
 }
 
 async function call(method: Method, path: string, ask: Loose = {}): Promise<unknown> {

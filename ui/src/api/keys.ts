@@ -1,5 +1,6 @@
 /** Calls about what makes us who we are: keys on paper, keys in a file, the password. */
-import { ApiError, api, raw } from "./client";
+import { api, raw, type Schemas } from "./client";
+import { useLive, type Live } from "./live";
 
 /** One word that is not right. */
 export interface WordHint {
@@ -45,6 +46,11 @@ async function post(address: string, body: unknown, signal?: AbortSignal): Promi
   return raw("POST", address, { body: JSON.stringify(body), headers: { "content-type": "application/json" }, signal });
 }
 
+/** Which of our keys are outside of this machine. A space that is begun or joined is in no back-up yet. */
+export function useBackup(): Live<Schemas["BackedUpJson"]> {
+  return useLive((signal) => api.get("/api/keys/backup", { signal }), { on: ["keys/backup", "space/changed", "space/removed", "device/changed", "device/removed"] });
+}
+
 /** The paper key, to be printed. `roots`: those of spaces that we created, too. */
 export async function paperKey(paper: "a4" | "letter", roots: boolean): Promise<Blob> {
   return (await raw("GET", `/api/keys/backup.pdf?paper=${paper}&roots=${roots}`)).blob();
@@ -68,16 +74,9 @@ export async function importKeys(file: string, passphrase: string): Promise<Impo
   return (await post("/api/keys/import", { file, passphrase })).json() as Promise<Imported>;
 }
 
-/** Is a password set? Coming in without one is refused then, before anything else is looked at. */
+/** Is a password set? */
 export async function hasPassword(signal: AbortSignal): Promise<boolean> {
-  try {
-    await api.post("/api/auth/here", { signal });
-    return false;
-  } catch (error) {
-    if (error instanceof ApiError && error.code === "has_password") return true;
-    if (error instanceof ApiError && error.code === "not_you") return false;
-    throw error;
-  }
+  return (await api.get("/api/system", { signal })).password ?? false;
 }
 
 export async function removePassword(old: string): Promise<void> {

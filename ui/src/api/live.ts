@@ -10,11 +10,8 @@ import { begin, session } from "./session";
 
 export type LiveEvent = Schemas["EventJson"];
 
-/** Types of events that a program tells; see docs/format.md. */
-export type Kind =
-  | "drive/changed" | "drive/conflicts" | "peer/about" | "peer/connection" | "space/about" | "space/last-sync" | "message"
-  | "file/annotation" | "member/presence" | "member/left" | "space/health" | "space/message" | "space/mount" | "job/changed"
-  | "refused" | "events/missed";
+/** Types of events that a program tells; what each means is in docs/api.md. */
+export type Kind = LiveEvent["type"];
 
 /** `away`: it was there and does not answer any more; the page tries on. */
 export type Link = "connecting" | "live" | "away";
@@ -181,7 +178,7 @@ export function useLive<T>(load: (signal: AbortSignal) => Promise<T>, options: L
 
   const wants = (event: LiveEvent): boolean => {
     if (options.space && event.address !== options.space()) return false;
-    return typeof options.on === "function" ? options.on(event) : !!options.on?.includes(event.type as Kind);
+    return typeof options.on === "function" ? options.on(event) : !!options.on?.includes(event.type);
   };
   useEvents((event) => {
     if (wants(event)) soon();

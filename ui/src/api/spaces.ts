@@ -1,19 +1,14 @@
-/** Our spaces with what the list of the API leaves out: their health and their members. Live. */
+/** Our spaces, each with its health and the people who are in it. Live. */
 import { api, type Schemas } from "./client";
 import { useLive, type Live } from "./live";
 
-export interface Overview {
-  space: Schemas["SpaceJson"];
-  /** missing if it could not be told just now */
-  health?: Schemas["HealthJson"];
-  members: Schemas["MemberJson"][];
-}
+export type Overview = Schemas["OverviewJson"];
 
 export function useOverviews(): Live<Overview[]> {
   return useLive(load, {
     on: [
-      "drive/changed", "drive/conflicts", "space/about", "space/mount", "space/last-sync", "space/health", "peer/about", "peer/connection",
-      "member/presence", "member/left",
+      "drive/changed", "drive/conflicts", "space/about", "space/changed", "space/removed", "space/mount", "space/last-sync", "space/health",
+      "peer/about", "peer/connection", "member/changed", "member/presence", "member/left",
     ],
     // Proofs grow old without any event.
     every: 60_000,
@@ -21,23 +16,8 @@ export function useOverviews(): Live<Overview[]> {
 }
 
 async function load(signal: AbortSignal): Promise<Overview[]> {
-  const spaces = await api.get("/api/spaces", { signal });
-  const all = await Promise.all(spaces.map((space) => overview(space, signal)));
+  const all = await api.get("/api/overview", { signal });
   return all.sort((a, b) => a.space.name.localeCompare(b.space.name));
-}
-
-/** A space that was deleted in this moment has neither. */
-async function overview(space: Schemas["SpaceJson"], signal: AbortSignal): Promise<Overview> {
-  const path = { space: space.address };
-  const [health, members] = await Promise.allSettled([
-    api.get("/api/spaces/{space}/health", { path, signal }),
-    api.get("/api/spaces/{space}/members", { path, signal }),
-  ]);
-  return {
-    space,
-    health: health.status === "fulfilled" ? health.value : undefined,
-    members: members.status === "fulfilled" ? members.value.filter((member) => member.standing === "joined") : [],
-  };
 }
 
 /** Bytes that are known of and not here yet; 0 once all is here. */

@@ -14,6 +14,8 @@ export const t = words({
     paper: "Paper key",
     paperWhat:
       "A sheet of paper with your secret key and those of your spaces, as words and QR codes. If this machine is lost, it brings back your name, your spaces and, from the devices that keep them, your files. Print it again when you have joined or created spaces.",
+    backupMade: "Last made on {date}, on paper or as a file.",
+    backupMisses: "Not in it yet: {spaces}. Make a new one.",
     paperCare: "Whoever has this paper is you. Print it, delete the PDF, and keep the paper where you keep your passport.",
     roots: "Also the roots of spaces that you created",
     rootsHint: "Needed only if no admin of such a space is left. Better on a sheet of its own, in another place.",
@@ -71,6 +73,8 @@ export const t = words({
     paper: "Papierschlüssel",
     paperWhat:
       "Ein Blatt Papier mit deinem geheimen Schlüssel und denen deiner Spaces, als Wörter und QR-Codes. Geht dieser Rechner verloren, bringt es deinen Namen, deine Spaces und, von den Geräten, die sie aufbewahren, deine Dateien zurück. Drucke es neu, wenn Spaces dazugekommen sind.",
+    backupMade: "Zuletzt am {date} gemacht, auf Papier oder als Datei.",
+    backupMisses: "Noch nicht darin: {spaces}. Mach eine neue.",
     paperCare: "Wer dieses Papier hat, ist du. Drucke es, lösche das PDF, und bewahre das Papier dort auf, wo dein Pass liegt.",
     roots: "Auch die Wurzeln der Spaces, die du angelegt hast",
     rootsHint: "Nur nötig, falls ein solcher Space keinen Admin mehr hat. Besser auf einem eigenen Blatt, an einem anderen Ort.",

@@ -6,7 +6,7 @@
 mod shape;
 mod state;
 
-pub use state::run as watch_state;
+pub use state::{run as watch_state, tell};
 
 use crate::api::jobs::JobEvent;
 use crate::api::types::EventJson;

@@ -2,7 +2,6 @@
 
 use crate::api::door::{Door, Remote};
 use crate::api::error::ApiError;
-use crate::api::page::is_page;
 use crate::api::{Access, MAX_JSON, Session, no_such_call};
 use crate::mounts::WEB_ROOT;
 use axum::extract::{ConnectInfo, Request, State};
@@ -41,8 +40,8 @@ pub struct Gate {
     pub access: Arc<Access>,
     /// by which names we are called there
     pub door: Door,
-    /// the page is shown there, to everybody
-    pub has_page: bool,
+    /// paths of a page that is shown there, to everybody
+    pub is_page: fn(&str) -> bool,
 }
 
 /// Who calls, for the few calls that make a difference.
@@ -84,8 +83,8 @@ pub async fn check(State(gate): State<Arc<Gate>>, mut request: Request, next: Ne
     let door = &gate.door;
     // A WebDAV client cannot send the token: its path has a secret of its own, see `mounts`.
     let is_web = request.uri().path().starts_with(WEB_ROOT);
-    // The page says nothing about anybody. A device has none.
-    let is_page = gate.has_page && is_page(request.uri().path());
+    // A page says nothing about anybody.
+    let is_page = (gate.is_page)(request.uri().path());
     let headers = request.headers();
     let checked = is_from_here(door, headers).and_then(|()| match is_web {
         true => no_page(headers),

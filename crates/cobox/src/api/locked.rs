@@ -5,7 +5,8 @@
 use crate::api::guard::{self, Caller, Gate};
 use crate::api::types::{PasswordJson, StatusJson, System};
 use crate::api::{
-    Access, ApiError, Body, Door, MAX_JSON, access, calls, calls_of_hub, openapi, page,
+    Access, ApiError, Body, Door, MAX_JSON, access, calls, calls_of_hub, hub_page, openapi, page,
+    page_of,
 };
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
@@ -63,10 +64,13 @@ pub fn locked_router(api: Arc<LockedApi>, door: Door) -> Router {
         token: api.token.clone(),
         access: api.access.clone(),
         door,
-        has_page: !api.is_hub,
+        is_page: page_of(api.is_hub),
     };
     let others: MethodRouter = match api.is_hub {
-        true => any(async || is_locked()),
+        true => any(async |uri: Uri| match hub_page::is_page(uri.path()) {
+            true => hub_page::handle(uri).await,
+            false => is_locked().into_response(),
+        }),
         false => any(async |method: Method, uri: Uri, headers: HeaderMap| {
             match page::is_page(uri.path()) {
                 true => page::handle(method, uri, headers).await,

@@ -14,6 +14,7 @@ mod events;
 mod files;
 mod guard;
 mod health;
+mod hub_page;
 mod jobs;
 mod keys;
 mod local;
@@ -177,7 +178,7 @@ fn calls_of_hub() -> OpenApiRouter<Arc<Api>> {
 /// All routes, guarded as is right for one listener.
 pub fn router(api: Arc<Api>, door: Door) -> Router {
     let (calls, others): (_, MethodRouter) = match api.hub {
-        Some(_) => (calls_of_hub(), any(async || no_such_call())),
+        Some(_) => (calls_of_hub(), any(hub_page::handle)),
         None => (calls(), any(page::handle)),
     };
     let (router, description) = calls.split_for_parts();
@@ -185,7 +186,7 @@ pub fn router(api: Arc<Api>, door: Door) -> Router {
         token: api.token.clone(),
         access: api.access.clone(),
         door,
-        has_page: api.hub.is_none(),
+        is_page: page_of(api.hub.is_some()),
     };
     router
         .route(&format!("{WEB_ROOT}{{*path}}"), any(web::handle))
@@ -200,6 +201,14 @@ pub fn router(api: Arc<Api>, door: Door) -> Router {
         .layer(Extension(openapi::finish(&description)))
         .layer(middleware::from_fn_with_state(Arc::new(gate), guard::check))
         .with_state(api)
+}
+
+/// Which paths show something to everybody: the page of a person's program, one plain page of a device.
+fn page_of(is_hub: bool) -> fn(&str) -> bool {
+    match is_hub {
+        true => hub_page::is_page,
+        false => page::is_page,
+    }
 }
 
 fn no_such_call() -> ApiError {

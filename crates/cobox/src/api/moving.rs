@@ -3,7 +3,7 @@
 //! Not its job: what is in it (`cobox_space`), and paper.
 
 use crate::api::types::{ImportKeysJson, ImportedKeysJson, PassphraseJson};
-use crate::api::{Api, ApiError, Body, Next, blocking};
+use crate::api::{Api, ApiError, Body, Next, blocking, keys, time};
 use crate::config::Home;
 use crate::settings;
 use age::secrecy::SecretString;
@@ -12,6 +12,7 @@ use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use cobox_keys::access::Address;
 use cobox_keys::password::is_acceptable;
 use cobox_space::shelf::{Luggage, SpaceError};
 use data_encoding::BASE64;
@@ -111,8 +112,13 @@ async fn export(
         // Settings are a convenience: keys move also from a home whose file of settings is wrong.
         let home = Home::resolve(Some(api.home.clone().into()));
         let settings = home.ok().and_then(|home| settings::portable(&home).ok());
-        let luggage = api.shelf.luggage(&settings.unwrap_or_default());
-        seal(&luggage, &passphrase)
+        let spaces = api.shelf.spaces().into_iter();
+        let packed: Vec<Address> = spaces.map(|space| space.address()).collect();
+        let now = time::now_ms();
+        let luggage = api.shelf.luggage(&settings.unwrap_or_default(), now);
+        let sealed = seal(&luggage, &passphrase)?;
+        keys::note_backup(&api, &packed, now);
+        Ok::<_, ApiError>(sealed)
     });
     let kind = [
         (header::CONTENT_TYPE, "application/octet-stream"),

@@ -2,7 +2,7 @@
 
 use crate::api::bytes_in_url::encode;
 use crate::api::types::*;
-use crate::api::{Api, members, time};
+use crate::api::{Api, health, members, time};
 use crate::mounts::Shown;
 use cobox_drive::drive::Drive;
 use cobox_drive::path::DrivePath;
@@ -10,7 +10,7 @@ use cobox_drive::record::{Body, Kind};
 use cobox_drive::tree::{Cause, Conflict, Entry, Trashed, Version, WriterInfo};
 use cobox_drive::version::{Dot, WriterTag};
 use cobox_keys::access::Address;
-use cobox_space::members::Member;
+use cobox_space::members::{Member, Standing};
 use cobox_space::replica::Replica;
 use cobox_space::shelf::{Failed, MountPlace, Shelf, SpaceError};
 use cobox_space::space::Space;
@@ -75,6 +75,19 @@ pub fn space_detail(api: &Api, of: &Space) -> Result<SpaceDetailJson, SpaceError
             .map(receipt)
             .collect(),
         refusals: of.refusals(),
+    })
+}
+
+/// A space with what somebody sees first.
+pub fn overview(api: &Api, of: &Space) -> Result<OverviewJson, SpaceError> {
+    let members = of.members()?;
+    let here = members
+        .iter()
+        .filter(|member| member.standing == Standing::Joined);
+    Ok(OverviewJson {
+        space: space(api, of)?,
+        health: health::shape(&of.health()?),
+        members: here.map(members::shape).collect(),
     })
 }
 

@@ -23,6 +23,7 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(replicas, replicate))
         .routes(routes!(unreplicate))
         .routes(routes!(list, create))
+        .routes(routes!(overview))
         .routes(routes!(join))
         .routes(routes!(show, change, delete))
         .routes(routes!(invite))
@@ -74,6 +75,20 @@ pub async fn list(State(api): State<Arc<Api>>) -> Answer<Vec<SpaceJson>> {
         spaces
             .iter()
             .map(|space| shapes::space(&api, space))
+            .collect::<Result<_, SpaceError>>()
+    });
+    spaces.await.map(Json)
+}
+
+/// Our spaces, each with how safe it is and who is in it
+#[utoipa::path(get, path = "/overview", tag = "spaces", operation_id = "getOverview",
+    responses((status = 200, description = "one each", body = Vec<OverviewJson>)))]
+pub async fn overview(State(api): State<Arc<Api>>) -> Answer<Vec<OverviewJson>> {
+    let spaces = blocking(move || {
+        let spaces = api.shelf.people_spaces()?;
+        spaces
+            .iter()
+            .map(|space| shapes::overview(&api, space))
             .collect::<Result<_, SpaceError>>()
     });
     spaces.await.map(Json)

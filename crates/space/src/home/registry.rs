@@ -34,6 +34,10 @@ const MOUNT: u64 = 10;
 const INCARNATION: u64 = 11;
 /// Key of what says that our feeds were forked, in a space's entry.
 const FORKED: u64 = 12;
+/// Key of "it is in a back-up" in a space's entry.
+const BACKED_UP: u64 = 13;
+/// Key of the last back-up's time in the list.
+const BACKED_UP_MS: u64 = 3;
 
 /// A space that we are a member of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +64,8 @@ pub(crate) struct SpaceEntry {
     pub incarnation: Option<Incarnation>,
     /// Our feeds there have another history elsewhere, signed by us too: nothing is written here any more.
     pub forked: bool,
+    /// Its key is on a paper key or in a file of keys, outside of this machine.
+    pub backed_up: bool,
 }
 
 impl SpaceEntry {
@@ -76,6 +82,7 @@ impl SpaceEntry {
             mount: None,
             incarnation: Some(Incarnation::generate()),
             forked: false,
+            backed_up: false,
         }
     }
 }
@@ -102,9 +109,16 @@ pub(crate) struct Registry {
     pub spaces: BTreeMap<Address, SpaceEntry>,
     /// Replicas by address.
     pub replicas: BTreeMap<Address, ReplicaEntry>,
+    /// When our keys were last put on paper or into a file, Unix ms.
+    pub backed_up_ms: Option<u64>,
 }
 
 impl Registry {
+    /// Nothing is kept by it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.spaces.is_empty() && self.replicas.is_empty()
+    }
+
     /// Deterministic bytes; they hold secrets.
     pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
         let spaces: Vec<_> = self.spaces.iter().map(encode_space).collect();
@@ -112,6 +126,10 @@ impl Registry {
         let record = Record::new(FORMAT)
             .list(1, &spaces, |encoder, entry| encoder.bytes(entry)?.ok())
             .list(2, &replicas, |encoder, entry| encoder.bytes(entry)?.ok());
+        let record = match self.backed_up_ms {
+            Some(time) => record.uint(BACKED_UP_MS, time),
+            None => record,
+        };
         Zeroizing::new(record.finish())
     }
 
@@ -122,7 +140,10 @@ impl Registry {
     /// `Malformed`, or `TooNew`.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
         let fields = Fields::read(bytes, WHAT, FORMAT)?;
-        let mut registry = Self::default();
+        let mut registry = Self {
+            backed_up_ms: optional(&fields, BACKED_UP_MS)?,
+            ..Self::default()
+        };
         for entry in entries(&fields, 1)? {
             let (address, space) = decode_space(entry)?;
             registry.spaces.insert(address, space);
@@ -174,6 +195,9 @@ fn encode_space((address, entry): (&Address, &SpaceEntry)) -> Zeroizing<Vec<u8>>
     if entry.forked {
         record = record.uint(FORKED, 1);
     }
+    if entry.backed_up {
+        record = record.uint(BACKED_UP, 1);
+    }
     Zeroizing::new(record.finish())
 }
 
@@ -221,6 +245,7 @@ fn decode_space(entry: &[u8]) -> Result<(Address, SpaceEntry), KeyError> {
         mount: MountEntry::decode(&fields, MOUNT)?,
         incarnation: incarnation(&fields)?,
         forked: optional(&fields, FORKED)?.is_some_and(|forked| forked != 0),
+        backed_up: optional(&fields, BACKED_UP)?.is_some_and(|is| is != 0),
     };
     Ok((Address(fields.fixed(1)?), entry))
 }
@@ -306,6 +331,7 @@ mod tests {
             }),
             incarnation: Some(Incarnation([7; 16])),
             forked: true,
+            backed_up: true,
         };
         let read = SpaceEntry {
             grant: Grant::Read(ReadKey::from_bytes(&[9; 32])),
@@ -319,6 +345,7 @@ mod tests {
             }),
             incarnation: None,
             forked: false,
+            backed_up: false,
             ..space.clone()
         };
         let replica = ReplicaEntry {
@@ -333,6 +360,7 @@ mod tests {
                 (Address([6; 32]), ReplicaEntry::default()),
             ]
             .into(),
+            backed_up_ms: Some(1_700_000_000_002),
         }
     }
 

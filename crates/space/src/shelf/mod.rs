@@ -2,9 +2,11 @@
 //! finds it by name or address.
 //!
 //! Here: the verbs that change it; `find` looks things up. `inner` holds what they share, `start` opens a home, `leave` says
-//! goodbye, `follow` turns what happens below into events (`event`), `gone` says which copies are no more, `locked` is a home whose password nobody gave, `moving`
-//! takes a person to a new machine, `restore` begins from a paper key, `drill` rehearses that. Not its job: what is in a space.
+//! goodbye, `follow` turns what happens below into events (`event`), `gone` says which copies are no more, `locked` is a home
+//! whose password nobody gave, `moving` takes a person to a new machine, `restore` begins from a paper key, `drill`
+//! rehearses that, `backup` remembers which keys are outside of this machine. Not its job: what is in a space.
 
+mod backup;
 mod drill;
 mod event;
 mod find;
@@ -19,6 +21,7 @@ mod start;
 
 pub use crate::error::SpaceError;
 pub use crate::home::{HomeLock, MountEntry, MountPlace};
+pub use backup::BackedUp;
 pub use drill::{DrillPlan, DrillProgress, DrillReport};
 pub use event::ShelfEvent;
 pub use inner::Failed;

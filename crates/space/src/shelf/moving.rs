@@ -32,15 +32,18 @@ pub struct Luggage {
 }
 
 impl Shelf {
-    /// Everything that makes this person and what they take part in; `settings` are the program's own. Handle with care.
-    pub fn luggage(&self, settings: &str) -> Zeroizing<Vec<u8>> {
+    /// Everything that makes this person and what they take part in, at `now_ms`; `settings` are the program's own.
+    /// Handle with care.
+    pub fn luggage(&self, settings: &str, now_ms: u64) -> Zeroizing<Vec<u8>> {
         let mut registry = lock(&self.0.registry).clone();
+        registry.backed_up_ms = Some(now_ms); // by this
         registry.spaces.retain(|_, entry| !entry.leaving);
         registry.replicas.retain(|_, entry| !entry.leaving);
         for (address, entry) in &mut registry.spaces {
             entry.mount = None;
             entry.last_sync = None;
             entry.forked = false; // there it begins with feeds of its own
+            entry.backed_up = true;
             if let Some(space) = self.opened(address) {
                 space.see_off(entry);
             }
@@ -60,7 +63,7 @@ impl Shelf {
     /// Nobody has said who they are here, and nothing is kept.
     pub fn is_uninhabited(&self) -> bool {
         self.name().is_none()
-            && *lock(&self.0.registry) == Registry::default()
+            && lock(&self.0.registry).is_empty()
             && self.0.store.addresses().is_empty()
     }
 }
@@ -146,7 +149,7 @@ fn is_free(home: &Home) -> Result<bool, SpaceError> {
         Lives::Open(identity) => identity,
     };
     let registry = home.registry(&identity)?.unwrap_or_default();
-    Ok(registry == Registry::default() && home.name(&identity)?.is_none())
+    Ok(registry.is_empty() && home.name(&identity)?.is_none())
 }
 
 #[cfg(test)]

@@ -54,6 +54,7 @@ impl Shelf {
         let free = known.filter(|name| self.0.ground.names.find(name).is_err());
         let entry = SpaceEntry {
             hints: hints.iter().map(Hint::to_string).take(MAX_HINTS).collect(),
+            backed_up: true, // on the paper that it comes from
             ..SpaceEntry::new(free.unwrap_or(short), Grant::Write(key))
         };
         let space = self.begin(address, entry, |_| Ok(()))?;
@@ -67,7 +68,7 @@ impl Inner {
     fn move_in(&self, identity: Identity, name: Option<&str>) -> Result<(), SpaceError> {
         let _one = lock(&self.changing);
         let mut registry = lock(&self.registry);
-        let is_empty = *registry == Registry::default()
+        let is_empty = registry.is_empty()
             && read(&self.open).spaces.is_empty()
             && self.store.addresses().is_empty();
         // Under a password somebody lives here, though without spaces yet.

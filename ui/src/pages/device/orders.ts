@@ -11,6 +11,8 @@ type Order = Schemas["CommandRequest"];
 export interface Orders {
   /** Gives a command and says what became of it; `words` if it was done. Throws what the program refuses at once. */
   give(order: Order, words?: string): Promise<Told>;
+  /** The same where anything but "done" or "later" is a failure, told at a field. */
+  must(order: Order): Promise<void>;
   /** The same where nobody waits for an answer: failures become notices. */
   quietly(order: Order): Promise<void>;
   /** after something else has changed the device */
@@ -29,6 +31,13 @@ export function useOrders(address: Ref<string>, reload: () => Promise<void>): Or
     return told;
   }
 
+  async function must(order: Order): Promise<void> {
+    const { state, words } = await tell(address.value, order);
+    void reload();
+    if (state === "refused" || state === "failed") throw new Error(t("refused", { words }));
+    done(t(state === "done" ? "done" : "later"));
+  }
+
   async function quietly(order: Order): Promise<void> {
     try {
       await tell(address.value, order);
@@ -40,7 +49,7 @@ export function useOrders(address: Ref<string>, reload: () => Promise<void>): Or
     }
   }
 
-  return { give, quietly, reload };
+  return { give, must, quietly, reload };
 }
 
 export function useDeviceOrders(): Orders {

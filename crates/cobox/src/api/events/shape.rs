@@ -1,7 +1,7 @@
 //! From what happens beneath to the JSON of events. Field names and types are the original's.
 
 use crate::api::jobs::JobEvent;
-use crate::api::types::{EventJson, PresenceJson};
+use crate::api::types::{EVENTS, EventJson, PresenceJson};
 use crate::api::{annotations, devices, health, members, messages, shapes, time};
 use crate::mounts::MountEvent;
 use cobox_keys::access::Address;
@@ -123,6 +123,10 @@ fn presence(address: &Address, device: &PublicKey, online: bool) -> EventJson {
 
 /// An event of now.
 pub fn made(kind: &str, address: String, data: Value) -> EventJson {
+    debug_assert!(
+        EVENTS.contains(&kind),
+        "an event that is not described: {kind}"
+    );
     EventJson {
         kind: kind.into(),
         address,

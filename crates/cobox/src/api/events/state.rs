@@ -273,7 +273,8 @@ fn tell_hub(api: &Api, told: &mut Told) {
     }
 }
 
-fn tell(api: &Api, kind: &str, address: String, data: Value) {
+/// Tells those who follow.
+pub fn tell(api: &Api, kind: &str, address: String, data: Value) {
     let _ = api.news.send(made(kind, address, data)); // nobody may be listening
 }
 

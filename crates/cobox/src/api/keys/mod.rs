@@ -4,17 +4,19 @@ mod drill;
 mod sheet;
 
 use crate::api::types::*;
-use crate::api::{Api, ApiError, Body, blocking, spaces};
+use crate::api::{Api, ApiError, Body, blocking, events, spaces, time};
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use cobox_keys::access::SpaceRoot;
+use cobox_keys::access::{Address, SpaceRoot};
 use cobox_keys::identity::Identity;
+use cobox_keys::invite::Grant;
 use cobox_keys::paper::{Named, PaperKey, Piece, WordHint, pieces};
 use cobox_sheet::Paper;
 use cobox_space::shelf::{Shelf, SpaceError};
 use cobox_swarm::transport::Hint;
+use serde_json::json;
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,6 +29,7 @@ const SUGGESTED_NAME: &str = "attachment; filename=\"cobox-paper-key.pdf\"";
 pub fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
         .routes(routes!(backup))
+        .routes(routes!(backed_up))
         .routes(routes!(check))
         .routes(routes!(restore))
         .routes(routes!(drill::drill))
@@ -58,9 +61,15 @@ pub async fn backup(
         _ => return Err(ApiError::bad("roots", "roots is true or false")),
     };
     let pdf = blocking(move || {
+        // Before the sheet: what is added meanwhile counts as not on it.
+        let spaces = api.shelf.spaces().into_iter();
+        let printed = spaces.filter(|space| matches!(space.grant(), Grant::Write(_)));
+        let printed: Vec<Address> = printed.map(|space| space.address()).collect();
         let sheet = sheet::of(&api.shelf, roots)?;
         let too_long = || ApiError::inside(&"a QR code would be too large");
-        sheet.pdf(paper).ok_or_else(too_long)
+        let pdf = sheet.pdf(paper).ok_or_else(too_long)?;
+        note_backup(&api, &printed, time::now_ms());
+        Ok::<_, ApiError>(pdf)
     });
     let headers = [
         (header::CONTENT_TYPE, "application/pdf"),
@@ -69,6 +78,36 @@ pub async fn backup(
     // What is sent is wiped when it has been sent.
     let body = bytes::Bytes::from_owner(pdf.await?);
     Ok((headers, body).into_response())
+}
+
+/// Which of our keys are outside of this machine
+///
+/// As far as this program made the paper key or the file of keys; whether somebody still has them, nobody knows here.
+#[utoipa::path(get, path = "/keys/backup", tag = "keys", operation_id = "getBackup",
+    responses((status = 200, description = "when, and what is not in it", body = BackedUpJson)))]
+pub async fn backed_up(State(api): State<Arc<Api>>) -> Result<Json<BackedUpJson>, ApiError> {
+    let shape = blocking(move || Ok::<_, ApiError>(backed_up_json(&api.shelf)));
+    shape.await.map(Json)
+}
+
+fn backed_up_json(shelf: &Shelf) -> BackedUpJson {
+    let known = shelf.backed_up();
+    let spaces = shelf.spaces().into_iter();
+    let missing = spaces.filter(|space| known.missing.contains(&space.address()));
+    BackedUpJson {
+        made_at: known.made_ms.map(time::format_ms),
+        missing: missing.map(|space| space.name()).collect(),
+    }
+}
+
+/// Remembers that keys were put on paper or into a file, and tells those who follow. What was made is good also if that fails.
+pub fn note_backup(api: &Api, of: &[Address], now_ms: u64) {
+    if let Err(error) = api.shelf.note_backup(of, now_ms) {
+        tracing::warn!(%error, "keys were backed up, which could not be noted");
+        return;
+    }
+    let now = json!(backed_up_json(&api.shelf));
+    events::tell(api, "keys/backup", String::new(), now);
 }
 
 fn value<'q>(query: &'q str, name: &str) -> Option<&'q str> {
@@ -106,7 +145,12 @@ pub async fn restore(
 ) -> Result<(StatusCode, Json<PaperRestoredJson>), ApiError> {
     let restored = blocking(move || {
         let found = Found::read(&typed)?;
-        found.restore(&api.shelf, typed.name.as_deref())
+        let is_whole = found.has_person();
+        let restored = found.restore(&api.shelf, typed.name.as_deref())?;
+        if is_whole {
+            note_backup(&api, &[], time::now_ms()); // they hold it in their hands
+        }
+        Ok::<_, ApiError>(restored)
     });
     Ok((StatusCode::CREATED, Json(restored.await?)))
 }
@@ -154,6 +198,10 @@ impl Found {
         })
     }
 
+    fn has_person(&self) -> bool {
+        self.keys.iter().any(is_person)
+    }
+
     fn shape(&self, shelf: &Shelf) -> PaperCheckJson {
         PaperCheckJson {
             keys: self.keys.iter().map(|named| shape(shelf, named)).collect(),
@@ -171,10 +219,7 @@ impl Found {
                 "there is no key in that: type the words, or paste the texts of QR codes",
             ));
         }
-        let mut people = self
-            .keys
-            .iter()
-            .filter(|named| matches!(named.key, PaperKey::Person(_)));
+        let mut people = self.keys.iter().filter(|named| is_person(named));
         match (people.next(), people.next()) {
             (Some(_), Some(_)) => {
                 return Err(bad("these are secret keys of two people; nothing was done"));
@@ -207,6 +252,10 @@ impl Found {
             here,
         })
     }
+}
+
+fn is_person(named: &Named) -> bool {
+    matches!(named.key, PaperKey::Person(_))
 }
 
 fn become_person(shelf: &Shelf, person: &Named, name: Option<&str>) -> Result<(), ApiError> {

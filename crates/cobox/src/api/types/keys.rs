@@ -24,6 +24,16 @@ impl Drop for PaperTextJson {
     }
 }
 
+/// Which of our keys are outside of this machine, on paper or in a file of keys that were made here.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackedUpJson {
+    /// RFC 3339: when keys were last put on paper or into a file; null: never
+    pub made_at: Option<String>,
+    /// spaces and devices, by name, whose keys are in none: begun or joined since
+    pub missing: Vec<String>,
+}
+
 /// What was found in it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PaperCheckJson {

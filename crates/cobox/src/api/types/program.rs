@@ -4,6 +4,7 @@ use super::people::PeerJson;
 use super::spaces::{ReplicaJson, SpaceJson};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// Answer of `GET /api/system`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -103,17 +104,59 @@ pub struct ErrorsJson {
     pub errors: Vec<ErrorJson>,
 }
 
+/// Types of events.
+pub const EVENTS: &[&str] = &[
+    "device/changed",
+    "device/command",
+    "device/gone",
+    "device/removed",
+    "device/seen",
+    "drive/changed",
+    "drive/conflicts",
+    "events/missed",
+    "file/annotation",
+    "hub/changed",
+    "identity/changed",
+    "job/changed",
+    "job/removed",
+    "keys/backup",
+    "member/changed",
+    "member/left",
+    "member/presence",
+    "message",
+    "peer/about",
+    "peer/changed",
+    "peer/connection",
+    "peer/removed",
+    "refused",
+    "replica/changed",
+    "replica/removed",
+    "space/about",
+    "space/changed",
+    "space/health",
+    "space/last-sync",
+    "space/message",
+    "space/mount",
+    "space/receipt",
+    "space/removed",
+    "system/hint",
+];
+
+fn event_types() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("what each means and carries is in docs/api.md"))
+        .enum_values(Some(EVENTS.iter().copied()))
+        .build()
+}
+
 /// A live event.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EventJson {
-    /// `drive/changed`, `drive/conflicts`, `file/annotation`; `space/changed`, `space/removed`, `space/about`,
-    /// `space/health`, `space/last-sync`, `space/message`, `space/mount`, `space/receipt`; `replica/changed`,
-    /// `replica/removed`; `message`; `member/changed`, `member/presence`, `member/left`; `peer/about`, `peer/changed`,
-    /// `peer/connection`, `peer/removed`; `identity/changed`; `device/changed`, `device/removed`, `device/command`,
-    /// `device/seen`, `device/gone`; `hub/changed`; `job/changed`, `job/removed`; `system/hint`; `refused`;
-    /// `events/missed`. What each means and carries is in docs/api.md
+    /// one of [`EVENTS`]
     #[serde(rename = "type")]
+    #[schema(schema_with = event_types)]
     pub kind: String,
     /// space; empty if it is about all
     pub address: String,

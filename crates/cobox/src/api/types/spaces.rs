@@ -1,6 +1,7 @@
 //! Spaces and replicas, and how far they are.
 
 use super::mounts::MountJson;
+use crate::api::health::HealthJson;
 use crate::api::members::MemberJson;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -119,6 +120,17 @@ pub struct SpaceDetailJson {
     pub receipts: Vec<ReceiptJson>,
     /// what was refused lately, in words
     pub refusals: Vec<String>,
+}
+
+/// A space with what somebody sees first.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct OverviewJson {
+    /// as in the list
+    pub space: SpaceJson,
+    /// how safe it is
+    pub health: HealthJson,
+    /// people who are in it
+    pub members: Vec<MemberJson>,
 }
 
 /// A replica.

@@ -3,7 +3,7 @@
  *
  * `XMLHttpRequest`, since `fetch` does not tell how much of a body has gone out.
  */
-import { api, ApiError, url, type Schemas } from "@/api/client";
+import { api, ApiError, told, url, type Schemas } from "@/api/client";
 import { t } from "@/texts/files";
 import type { Upload } from "./queue";
 
@@ -49,8 +49,7 @@ async function broken(file: File): Promise<ApiError> {
 
 function refusal(request: XMLHttpRequest): ApiError {
   try {
-    const { errors } = JSON.parse(request.responseText) as Schemas["ErrorsJson"];
-    return new ApiError(request.status, errors[0]!.code, errors[0]!.msg);
+    return told(request.status, JSON.parse(request.responseText) as Schemas["ErrorsJson"]);
   } catch {
     return new ApiError(request.status, request.status >= 502 ? "away" : "failed", t("uploadBroken"));
   }
