@@ -157,7 +157,8 @@ impl Space {
     }
 
     fn invite_with(&self, recipient: &PublicKey, grant: Grant) -> Result<String, SpaceError> {
-        if *recipient == self.me() {
+        // Who may not write here any more comes back by an invite to themselves.
+        if *recipient == self.me() && !self.is_stopped() {
             return Err(SpaceError::OwnKey);
         }
         if self.writable() {
@@ -200,6 +201,11 @@ impl Space {
         entry.name = self.name();
         entry.hints = self.hints();
         entry.pinned = self.head().or_else(|| self.pinned());
+    }
+
+    /// We hold the key and have no writer all the same: our feeds were forked, or the key is not the current one.
+    fn is_stopped(&self) -> bool {
+        matches!(self.grant, Grant::Write(_)) && !self.writable() && !self.waits()
     }
 
     /// May we write?
