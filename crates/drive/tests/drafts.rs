@@ -1,0 +1,95 @@
+//! What is synced at the very moment at which it is committed, or removed by somebody else.
+
+mod common;
+
+use cobox_drive::overlay::{FileId, Overlay};
+use cobox_drive::path::Name;
+use common::*;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
+
+const ROOT: FileId = FileId::ROOT;
+const WRITERS: u64 = 4;
+const FILES: u64 = 150;
+
+fn name(text: &str) -> Name {
+    Name::new(text.as_bytes()).expect("a good name")
+}
+
+fn over(peer: &Peer) -> Arc<Overlay> {
+    Overlay::open(peer.drive.clone()).expect("an overlay")
+}
+
+/// The commit had the bytes; the sync that had waited for it kept a draft of a new file without any, and the next start
+/// made that the newest version: as long as the file, and all zeros.
+#[test]
+fn a_sync_that_waited_for_the_first_commit_does_not_leave_zeros_for_the_next_start() {
+    let space = Space::new();
+    let peer = Peer::new(&space, 1);
+    let overlay = over(&peer);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let committing = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                overlay.sync().expect("durable");
+            }
+        });
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let overlay = &overlay;
+                scope.spawn(move || {
+                    for file in 0..FILES {
+                        let at = name(&format!("{writer}-{file}"));
+                        let (_, open) = overlay.create(ROOT, &at, 0o644).expect("created");
+                        open.write_at(0, &noise(100, writer * FILES + file))
+                            .expect("written");
+                        open.sync().expect("durable");
+                    }
+                })
+            })
+            .collect();
+        writers.into_iter().for_each(|one| one.join().unwrap());
+        done.store(true, Ordering::Relaxed);
+        committing.join().unwrap();
+    });
+    overlay.close().expect("durable");
+    let peer = peer.after_a_crash(&space);
+    for number in 0..WRITERS * FILES {
+        let at = format!("{}-{}", number / FILES, number % FILES);
+        assert_eq!(read(&peer.drive, &path(&at)), noise(100, number), "{at}");
+    }
+}
+
+/// One program syncs a file while another one removes it.
+#[test]
+fn a_file_that_is_removed_while_it_is_synced_does_not_come_back_at_the_next_start() {
+    let space = Space::new();
+    let peer = Peer::new(&space, 1);
+    let overlay = over(&peer);
+    for round in 0..200u32 {
+        let at = name(&round.to_string());
+        let (_, open) = overlay.create(ROOT, &at, 0o644).expect("created");
+        open.write_at(0, b"first").expect("written");
+        if round % 2 == 1 {
+            overlay.sync().expect("durable");
+            open.write_at(0, b"again").expect("written");
+        }
+        let both = Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                both.wait();
+                open.sync().expect("durable");
+            });
+            both.wait();
+            if round % 3 > 0 {
+                std::thread::yield_now();
+            }
+            overlay.remove_file(ROOT, &at).expect("removed");
+        });
+    }
+    overlay.close().expect("durable");
+    let peer = peer.after_a_crash(&space);
+    let left = peer.drive.list(&path("")).expect("a folder");
+    let left: Vec<_> = left.into_iter().map(|entry| entry.name).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
