@@ -117,7 +117,7 @@ impl Files {
             crtime: mtime,
             kind: file_type(stat.kind),
             perm: stat.mode as u16,
-            nlink: 1,
+            nlink: u32::from(!stat.nameless),
             uid: local.uid.unwrap_or(self.uid),
             gid: local.gid.unwrap_or(self.gid),
             ..NOTHING

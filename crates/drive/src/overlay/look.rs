@@ -37,6 +37,8 @@ pub struct Stat {
     pub conflict: bool,
     /// may its bytes be changed?
     pub writable: bool,
+    /// no name leads to it any more
+    pub nameless: bool,
     /// the version shown, if it is committed
     pub version: Option<Dot>,
     node: NodeId,
@@ -327,6 +329,7 @@ impl Overlay {
             mode,
             conflict,
             writable: file.copy.is_none() && self.drive.is_writable(),
+            nameless: file.orphan,
             version: version.filter(|_| !file.fresh),
             node: file.node,
             copy: file.copy,
