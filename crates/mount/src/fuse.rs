@@ -110,7 +110,7 @@ impl Files {
         FileAttr {
             ino: INodeNo(stat.id.0),
             size: stat.size,
-            blocks: stat.held.div_ceil(512),
+            blocks: stat.stored.div_ceil(512),
             atime: local.atime.unwrap_or(mtime),
             mtime,
             ctime: local.ctime.map_or(ctime, |local| local.max(ctime)),
