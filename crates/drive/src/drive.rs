@@ -8,6 +8,7 @@ pub(crate) mod gone;
 mod picture;
 pub(crate) mod records;
 mod restore;
+mod room;
 mod write;
 
 pub use crate::error::DriveError;

@@ -80,6 +80,14 @@ pub enum DriveError {
     /// A commit that nobody waited for failed; what it held is kept in memory and tried again.
     #[error("earlier changes are not stored yet: {0}")]
     Uncommitted(String),
+    /// Bytes that were taken from a program could not be stored, so the rest of what it writes there is refused.
+    #[error("{path}: an earlier write was lost; open it again")]
+    Lost {
+        /// which file
+        path: String,
+        /// was it for want of room?
+        full: bool,
+    },
     /// Beyond what any file system can hold.
     #[error("{0} cannot become that large")]
     TooLarge(String),

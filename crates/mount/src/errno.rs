@@ -26,6 +26,7 @@ pub(crate) fn of(error: DriveError) -> Errno {
         DriveError::Path(path) => of_path(path),
         DriveError::Record(RecordError::TooLarge(_)) => Errno::ENOSPC,
         DriveError::Store(StoreError::DiskFull) | DriveError::NamelessFull => Errno::ENOSPC,
+        DriveError::Lost { full: true, .. } => Errno::ENOSPC,
         DriveError::Cancelled => Errno::EINTR,
         // Expected while peers are away, and told page by page.
         DriveError::NotHere(_) => Errno::EIO,

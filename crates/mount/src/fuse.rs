@@ -110,14 +110,14 @@ impl Files {
         FileAttr {
             ino: INodeNo(stat.id.0),
             size: stat.size,
-            blocks: stat.held.div_ceil(512),
+            blocks: stat.stored.div_ceil(512),
             atime: local.atime.unwrap_or(mtime),
             mtime,
             ctime: local.ctime.map_or(ctime, |local| local.max(ctime)),
             crtime: mtime,
             kind: file_type(stat.kind),
             perm: stat.mode as u16,
-            nlink: 1,
+            nlink: u32::from(!stat.nameless),
             uid: local.uid.unwrap_or(self.uid),
             gid: local.gid.unwrap_or(self.gid),
             ..NOTHING

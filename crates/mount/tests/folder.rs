@@ -177,7 +177,10 @@ fn holes_are_found_and_made() {
     soon("the hole is known", || {
         seek(&file, rustix::fs::SeekFrom::Data(0)).is_ok_and(|at| at == 1 << 29)
     });
-    assert!(fs::metadata(m.path("sparse")).unwrap().blocks() * 512 <= 1 << 30);
+    // `cp` and `tar` look for holes where less room is taken than there are bytes.
+    soon("holes take no room", || {
+        fs::metadata(m.path("sparse")).unwrap().blocks() * 512 < 1 << 20
+    });
     fallocate(
         &file,
         FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE,

@@ -98,6 +98,24 @@ fn a_space_may_be_called_anything() {
     );
 }
 
+/// Programs that lock a file and then look whether it is still the one with the name count its links.
+#[test]
+fn an_open_file_that_lost_its_name_has_no_links() {
+    if !can_mount() {
+        return;
+    }
+    let m = Mounted::new(&Space::new(), 1);
+    let lock = File::create(m.path("lock")).unwrap();
+    let old = File::create(m.path("old")).unwrap();
+    fs::write(m.path("new"), b"x").unwrap();
+    assert_eq!(lock.metadata().unwrap().nlink(), 1);
+    fs::remove_file(m.path("lock")).unwrap();
+    fs::rename(m.path("new"), m.path("old")).unwrap();
+    assert_eq!(lock.metadata().unwrap().nlink(), 0);
+    assert_eq!(old.metadata().unwrap().nlink(), 0);
+    assert_eq!(fs::metadata(m.path("old")).unwrap().nlink(), 1);
+}
+
 /// More programs wait for their disk than there are threads that answer the kernel.
 #[test]
 fn many_syncs_at_once_keep_nobody_waiting_for_long() {

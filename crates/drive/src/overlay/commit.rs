@@ -11,6 +11,7 @@ use crate::drive::records::dismissed;
 use crate::error::DriveError;
 use crate::record::{NodeId, Record};
 use crate::version::Dot;
+use cobox_feed::store::StoreError;
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -47,7 +48,7 @@ struct Clock {
     closed: bool,
     ended: bool,
     /// Why the last commit failed, until somebody is told.
-    failed: Option<String>,
+    failed: Option<DriveError>,
     retry: Option<Instant>,
 }
 
@@ -98,7 +99,7 @@ impl Overlay {
     /// The failure of a commit that nobody waited for, told once.
     pub(super) fn failed(&self) -> Result<(), DriveError> {
         match lock(&self.committer.clock).failed.take() {
-            Some(reason) => Err(DriveError::Uncommitted(reason)),
+            Some(error) => Err(error),
             None => Ok(()),
         }
     }
@@ -199,7 +200,10 @@ impl Overlay {
                     drop(body);
                     self.give_up(file.id);
                     skipped.push(file.id);
-                    failed = Err(error);
+                    // Whoever wrote there was told; it is no failure of what others wrote.
+                    if !matches!(error, DriveError::Lost { .. }) {
+                        failed = Err(error);
+                    }
                 }
             }
         }
@@ -221,7 +225,15 @@ impl Overlay {
             .filter_map(|written| edit_of(&written.body));
         let of_edits: Vec<DraftId> = edits.filter_map(|edit| edit.draft).collect();
         let drafts = [of_edits.as_slice(), &dead].concat();
-        if let Some((dot, records)) = self.drive.finish(work, Some(intake), changes, &drafts)? {
+        let finished = self.drive.finish(work, Some(intake), changes, &drafts);
+        let finished = finished.inspect_err(|error| {
+            for written in written.iter_mut().flatten() {
+                if let Body::Writing(edit) = &mut *written.body {
+                    edit.note_failure(error);
+                }
+            }
+        });
+        if let Some((dot, records)) = finished? {
             // Beside a version by somebody else: what is shown now has to be compared.
             if !kept.iter().any(|file| file.outdated) {
                 lock(&self.ours).insert(dot.block);
@@ -411,7 +423,10 @@ impl Overlay {
         clock.retry = None;
         if let Err(error) = outcome {
             tracing::warn!("changes on a mounted space could not be committed yet: {error}");
-            clock.failed = Some(error.to_string());
+            clock.failed = Some(match error {
+                DriveError::Store(StoreError::DiskFull) => error,
+                other => DriveError::Uncommitted(other.to_string()),
+            });
             clock.retry = Some(Instant::now() + RETRY);
         }
         if still {

@@ -8,7 +8,7 @@ use crate::drive::edit::Edit;
 use crate::error::DriveError;
 use crate::handle::FileReader;
 use crate::path::DrivePath;
-use crate::record::{Kind, Time};
+use crate::record::{Kind, Record, Time};
 use crate::tree::Tree;
 use cobox_feed::store::StoreError;
 use std::ops::Range;
@@ -323,7 +323,7 @@ impl OpenFile {
                 Body::Reading(_) => return Ok(()),
                 Body::Writing(edit) => {
                     let kept = edit.sync(&self.overlay.drive);
-                    self.shared.note(edit);
+                    self.overlay.note_draft(&self.shared, edit);
                     if kept? {
                         return Ok(());
                     }
@@ -374,34 +374,43 @@ impl Overlay {
         state.file(id).is_some_and(recorded)
     }
 
-    /// Keeps a new file as a draft until its first commit. False where that is not enough: its folder is new too, or
-    /// it is large.
+    /// Keeps a new file as a draft until its first commit. False where that is not enough: its folder is new too, it is
+    /// large, or its first commit is under way.
     pub(super) fn sync_unborn(&self, shared: &Shared) -> Result<bool, DriveError> {
-        let birth = {
-            let state = self.state();
-            let file = state
-                .file(shared.id)
-                .filter(|file| !file.born && !file.orphan);
-            let parent = file
-                .and_then(|file| file.pending.place.as_ref())
-                .map(|at| at.0);
-            let is_born = |node| match state.by_key(&(node, None)).and_then(|id| state.file(id)) {
-                Some(folder) => folder.born,
-                None => true,
-            };
-            file.filter(|_| parent.is_some_and(is_born)).map(birth)
-        };
-        let Some(birth) = birth else {
+        // Locked from here on, so that no commit comes between what the draft says and its being kept.
+        let mut body = shared.body();
+        let Body::Writing(edit) = &mut *body else {
             return Ok(false);
         };
-        match &mut *shared.body() {
-            Body::Writing(edit) => {
-                edit.draft_is_old |= shared.changed_birth.swap(false, Ordering::AcqRel);
-                let kept = edit.sync_birth(&self.drive, birth);
-                shared.note(edit);
-                kept
-            }
-            Body::Reading(_) => Ok(false),
+        // Its bytes are in a version, though `born` is not set yet: this draft would be the file anew, without them.
+        if edit.node.is_some() {
+            return Ok(false);
+        }
+        // Taken before the birth is formed: who renames later makes the draft old once more.
+        edit.draft_is_old |= shared.changed_birth.swap(false, Ordering::AcqRel);
+        let Some(birth) = self.birth_of(shared.id) else {
+            return Ok(false);
+        };
+        let kept = edit.sync_birth(&self.drive, birth);
+        self.note_draft(shared, edit);
+        kept
+    }
+
+    /// What brings a new file into being, unless its folder is new too.
+    fn birth_of(&self, id: FileId) -> Option<Record> {
+        let state = self.state();
+        let file = state.file(id).filter(|file| !file.born && !file.orphan)?;
+        let (parent, _) = file.pending.place.as_ref()?;
+        let folder = state.by_key(&(*parent, None)).and_then(|id| state.file(id));
+        folder.is_none_or(|folder| folder.born).then(|| birth(file))
+    }
+
+    /// After a draft was kept. Whoever removed the file meanwhile did not see it: at the next start it would come back.
+    fn note_draft(&self, shared: &Shared, edit: &Edit) {
+        shared.note(edit);
+        if shared.nameless.load(Ordering::Acquire) {
+            self.state().dead_drafts.extend(edit.draft);
+            self.wake();
         }
     }
 

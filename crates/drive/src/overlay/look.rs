@@ -26,8 +26,8 @@ pub struct Stat {
     pub kind: Kind,
     /// bytes
     pub size: u64,
-    /// bytes of it that are on this machine
-    pub held: u64,
+    /// bytes of it that take room on this machine
+    pub stored: u64,
     /// last change of its bytes, or of a folder's names
     pub mtime: Time,
     /// last change of anything about it
@@ -38,6 +38,8 @@ pub struct Stat {
     pub conflict: bool,
     /// may its bytes be changed?
     pub writable: bool,
+    /// no name leads to it any more
+    pub nameless: bool,
     /// the version shown, if it is committed
     pub version: Option<Dot>,
     node: NodeId,
@@ -293,7 +295,7 @@ impl Overlay {
     ) -> Result<Stat, DriveError> {
         let file = state.file(id).ok_or_else(|| gone(id))?;
         let entry = self.entry(picture, file)?;
-        self.laid_over(state, id, file, entry)
+        self.laid_over(state, picture, (id, file), entry)
     }
 
     fn of_entry(&self, state: &State, picture: &Picture, entry: Entry) -> Result<Stat, DriveError> {
@@ -303,10 +305,10 @@ impl Overlay {
             .by_key(&key)
             .and_then(|id| Some((id, state.file(id)?)))
         {
-            Some((id, file)) => self.laid_over(state, id, file, Some(entry)),
+            Some((id, file)) => self.laid_over(state, picture, (id, file), Some(entry)),
             None => {
                 let file = File::new(entry.node, copy, entry.kind);
-                self.laid_over(state, state.number(&key), &file, Some(entry))
+                self.laid_over(state, picture, (state.number(&key), &file), Some(entry))
             }
         }
     }
@@ -326,8 +328,8 @@ impl Overlay {
     fn laid_over(
         &self,
         state: &State,
-        id: FileId,
-        file: &File,
+        picture: &Picture,
+        (id, file): (FileId, &File),
         entry: Option<Entry>,
     ) -> Result<Stat, DriveError> {
         let is_settled = !file.fresh
@@ -338,7 +340,8 @@ impl Overlay {
         let known = entry
             .as_ref()
             .filter(|entry| is_settled && entry.kind == Kind::File);
-        let held = known.map(|entry| self.drive.held(entry));
+        let stored = known.map(|entry| self.drive.stored(&picture.tree(), entry));
+        let stored = stored.transpose()?;
         let (name, attrs, content, version, conflict) = match entry {
             Some(entry) => (
                 entry.name,
@@ -375,12 +378,13 @@ impl Overlay {
             name,
             kind: file.kind,
             size,
-            held: held.unwrap_or(size).min(size),
+            stored: stored.unwrap_or(size).min(size),
             mtime,
             ctime: times.ctime.max(mtime),
             mode,
             conflict,
             writable: file.copy.is_none() && self.drive.is_writable(),
+            nameless: file.orphan,
             version: version.filter(|_| !file.fresh),
             node: file.node,
             copy: file.copy,

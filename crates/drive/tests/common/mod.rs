@@ -53,8 +53,13 @@ pub struct Peer {
 
 impl Peer {
     pub fn new(space: &Space, seed: u8) -> Self {
+        Self::new_in(space, seed, &std::env::temp_dir())
+    }
+
+    /// One whose store is on the disk with this folder.
+    pub fn new_in(space: &Space, seed: u8, disk: &Path) -> Self {
         let secrets = Secrets([0, 1, 2, 3].map(|part| [seed * 8 + part; 32]));
-        Self::open(space, secrets, TempDir::new().expect("a folder"))
+        Self::open(space, secrets, TempDir::new_in(disk).expect("a folder"))
     }
 
     /// On a disk that is about to be full: there is no room left, and yet what is written fits.

@@ -22,7 +22,9 @@ pub(super) fn of(error: &DriveError) -> FsError {
         DriveError::Path(PathError::TooLong(_) | PathError::TooDeep) => FsError::PathTooLong,
         DriveError::Path(_) => FsError::Forbidden,
         DriveError::Record(RecordError::TooLarge(_)) => FsError::InsufficientStorage,
-        DriveError::Store(StoreError::DiskFull) => FsError::InsufficientStorage,
+        DriveError::Store(StoreError::DiskFull) | DriveError::Lost { full: true, .. } => {
+            FsError::InsufficientStorage
+        }
         other => {
             tracing::warn!("a WebDAV client was told of a failure: {other}");
             FsError::GeneralFailure

@@ -16,6 +16,7 @@ use crate::path::DrivePath;
 use crate::record::{Body, Codec, Content, Kind, NodeId, Record, Time, Write};
 use crate::tree::{Entry, Tree};
 use crate::version::Dot;
+use cobox_feed::store::StoreError;
 use cobox_view::kv::ReadRows;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -50,6 +51,8 @@ pub(crate) struct Edit {
     pub draft_is_old: bool,
     /// Stored-ahead bytes were lost to a failed commit: the file cannot be trusted any more.
     pub failed: bool,
+    /// That was for want of room.
+    pub full: bool,
 }
 
 /// Bytes stored ahead of their record.
@@ -83,6 +86,7 @@ impl Edit {
             draft: None,
             draft_is_old: false,
             failed: false,
+            full: false,
         }
     }
 
@@ -114,12 +118,17 @@ impl Edit {
 
     pub fn check(&self) -> Result<(), DriveError> {
         match self.failed {
-            true => Err(DriveError::Damaged(format!(
-                "{}: an earlier write was lost; open it again",
-                self.path
-            ))),
+            true => Err(DriveError::Lost {
+                path: self.path.to_string(),
+                full: self.full,
+            }),
             false => Ok(()),
         }
+    }
+
+    /// Whoever writes on is told why what hung on a failed call is lost.
+    pub fn note_failure(&mut self, error: &DriveError) {
+        self.full = matches!(error, DriveError::Store(StoreError::DiskFull));
     }
 
     pub fn touch(&mut self) {
@@ -241,6 +250,11 @@ impl Edit {
 
     /// Stores long writes ahead of their record. The last chunk of each stays, since more may follow it.
     pub fn stage(&mut self, drive: &Drive) -> Result<(), DriveError> {
+        let staged = self.stage_long(drive);
+        staged.inspect_err(|error| self.note_failure(error))
+    }
+
+    fn stage_long(&mut self, drive: &Drive) -> Result<(), DriveError> {
         let long = self.dirty.take_long(LARGE as usize);
         let mut staged = match self.staged.take() {
             Some(staged) => staged,

@@ -1,0 +1,38 @@
+//! How much room a file takes on this machine.
+//!
+//! Not its job: whether all of a file is here, which `held` tells.
+
+use super::Drive;
+use crate::content::LARGE;
+use crate::error::DriveError;
+use crate::record::{Body, Codec, Run};
+use crate::tree::{Entry, Tree};
+use cobox_view::kv::ReadRows;
+
+impl Drive {
+    /// Bytes of an entry's content that are stored here, as far as its record and the one below it tell. Holes are not:
+    /// programs that see no more room taken than there are bytes do not look for holes, and copy them as zeros.
+    pub(crate) fn stored<R: ReadRows + ?Sized>(
+        &self,
+        tree: &Tree<'_, R>,
+        entry: &Entry,
+    ) -> Result<u64, DriveError> {
+        let size = entry.content.size;
+        let (base, splices) = match &entry.content.body {
+            Body::Runs(runs) => return Ok(self.stored_of(runs.iter())),
+            Body::Splices { base, splices } if size >= LARGE => (*base, splices),
+            _ => return Ok(size),
+        };
+        let base = tree.content_at(entry.node, base)?.map(|base| base.body);
+        let Some(Body::Runs(under)) = base else {
+            return Ok(size);
+        };
+        let over = splices.iter().map(|splice| &splice.run);
+        Ok(size.min(self.stored_of(under.iter().chain(over))))
+    }
+
+    fn stored_of<'a>(&self, runs: impl Iterator<Item = &'a Run>) -> u64 {
+        let stored = runs.filter(|run| run.codec != Codec::Hole && self.blocks.holds(run));
+        stored.map(|run| run.length).sum()
+    }
+}
