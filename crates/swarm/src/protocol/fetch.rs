@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 /// A peer that answers nothing for so long is taken everything away.
 const STALLED: Duration = Duration::from_secs(20);
-/// A request that is not answered for so long, whatever else is, is taken away too: else who sends a block now and then
-/// could keep all the others from us.
+/// A request that is not answered for so long, whatever else is, is taken away too if another peer has the block: else
+/// who sends one now and then could keep all the others from us. A slow line that is the only one is left in peace.
 const OLD: Duration = Duration::from_secs(60);
 /// A head is small: who does not answer with it for so long is not asked for it again until it says that it is ahead.
 const HEAD_STALLED: Duration = Duration::from_secs(5);
@@ -278,28 +278,43 @@ impl Replication {
 
     /// A peer that answers nothing loses what it was asked for; one that keeps a head from us, that head.
     pub(super) fn time_out(&mut self, id: PeerId, now: Instant) {
-        let Some(peer) = self.peers.get_mut(&id) else {
+        let Some(peer) = self.peers.get(&id) else {
             return;
         };
         let silent = now.saturating_duration_since(peer.progress) >= STALLED;
         let age = |outstanding: &Outstanding| now.saturating_duration_since(outstanding.sent);
-        let is_old = |outstanding: &Outstanding| age(outstanding) >= OLD;
-        if !peer.requests.is_empty() && (silent || peer.requests.values().any(is_old)) {
-            tracing::debug!(peer = id.0, "no progress: asking others");
-            peer.stalled_until = Some(now + STALLED);
-        }
+        let is_old = |outstanding: &Outstanding| {
+            age(outstanding) >= OLD && self.has_another(id, &outstanding.asked)
+        };
         let late = |outstanding: &Outstanding| {
             let is_head = outstanding.asked.upgrade || outstanding.asked.evidence;
             silent || is_old(outstanding) || is_head && age(outstanding) >= HEAD_STALLED
         };
+        let stalls = !peer.requests.is_empty() && (silent || peer.requests.values().any(is_old));
         let requests = peer
             .requests
             .iter()
             .filter(|(_, outstanding)| late(outstanding));
         let requests: Vec<_> = requests.map(|(request, _)| *request).collect();
+        if let (true, Some(peer)) = (stalls, self.peers.get_mut(&id)) {
+            tracing::debug!(peer = id.0, "no progress: asking others");
+            peer.stalled_until = Some(now + STALLED);
+        }
         for request in requests {
             self.give_up(id, request);
         }
+    }
+
+    /// Does a peer besides this one say that it holds the block?
+    fn has_another(&self, id: PeerId, asked: &Asked) -> bool {
+        let Some(block) = asked.block else {
+            return false;
+        };
+        let mut others = self.peers.keys().filter(|other| **other != id);
+        others.any(|other| {
+            let known = self.known(*other, &asked.feed);
+            known.is_some_and(|known| known.have.contains(block))
+        })
     }
 
     /// Nothing more about a feed is expected from a peer.
