@@ -27,6 +27,7 @@ const TELL_EVERY: Duration = Duration::from_millis(100);
 impl Drive {
     /// Writes what is at `path` (a folder's children, or one file) into the existing or new local folder `dir`, as now
     /// or as of `at_ms`. Content that is still coming is written as it comes. Never follows symlinks out of `dir`, never overwrites a different file (problem in the outcome).
+    /// Durable when it returns.
     pub fn export(
         &self,
         path: &DrivePath,
@@ -74,6 +75,8 @@ impl Drive {
                 job.folder(path, &target)?;
             }
         }
+        // Whoever reads "done" may pull the stick.
+        target.sync()?;
         Ok(job.outcome())
     }
 }

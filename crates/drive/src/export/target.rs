@@ -50,6 +50,12 @@ impl Target {
         })
     }
 
+    /// Makes everything that was written durable: its whole file system, since syncing each of many small files would
+    /// take minutes.
+    pub fn sync(&self) -> Result<(), DriveError> {
+        fs::syncfs(&self.fd).map_err(|error| DriveError::local(&self.path, error.into()))
+    }
+
     /// Full path of a child, for people.
     pub fn path_of(&self, name: &Name) -> PathBuf {
         shown(&self.path, name)

@@ -8,7 +8,7 @@ use crate::drive::edit::Edit;
 use crate::error::DriveError;
 use crate::handle::FileReader;
 use crate::path::DrivePath;
-use crate::record::{Kind, Record, Time};
+use crate::record::{Kind, NodeId, Record, Time};
 use crate::tree::Tree;
 use cobox_feed::store::StoreError;
 use std::ops::Range;
@@ -409,7 +409,14 @@ impl Overlay {
     fn note_draft(&self, shared: &Shared, edit: &Edit) {
         shared.note(edit);
         if shared.nameless.load(Ordering::Acquire) {
-            self.state().dead_drafts.extend(edit.draft);
+            let mut state = self.state();
+            let node = state.file(shared.id).map(|file| file.node);
+            // Of a file that is forgotten by now no deletion will come: its draft goes with whatever comes last.
+            let node = node.unwrap_or(NodeId::ROOT);
+            state
+                .dead_drafts
+                .extend(edit.draft.map(|draft| (draft, node)));
+            drop(state);
             self.wake();
         }
     }
