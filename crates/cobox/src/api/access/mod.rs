@@ -94,7 +94,7 @@ impl Access {
     }
 
     /// Is there a password?
-    async fn is_set(self: &Arc<Self>) -> Result<bool, ApiError> {
+    pub async fn is_set(self: &Arc<Self>) -> Result<bool, ApiError> {
         let of = self.clone();
         blocking(move || of.lock.is_set()).await
     }
