@@ -326,6 +326,10 @@ impl Inner {
         match opened {
             Ok(space) => {
                 let space = self.take_part(space, &entry.hints);
+                // Heard before a crash, and not written down.
+                if let Err(error) = self.learn_own_name(&space) {
+                    space.refuse(&error.to_string());
+                }
                 // A name changed while a space could not be told, or a new life of this device.
                 let person = read(&self.person).clone();
                 let told = person.map(|name| space.tell_name(&name)).transpose();
