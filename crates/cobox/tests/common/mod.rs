@@ -15,6 +15,7 @@ pub mod netns;
 pub mod node;
 pub mod random;
 pub mod search;
+pub mod secrets;
 pub mod tree;
 pub mod watch;
 pub mod wire;
