@@ -1,4 +1,5 @@
-//! Project chores. `cargo xtask test` is the gate; `cargo xtask page` builds the web page; `cargo xtask bench` measures beside other systems.
+//! Project chores. `cargo xtask test` is the gate; `cargo xtask page` builds the web page; `cargo xtask bench` measures beside other systems;
+//! `cargo xtask paper` is a story that takes too long for the gate.
 //!
 //! Not its job: anything the program itself does.
 
@@ -6,6 +7,7 @@ mod bench;
 mod count;
 mod gate;
 mod page;
+mod paper;
 mod run;
 
 use std::process::ExitCode;
@@ -14,6 +16,7 @@ const HELP: &str = "\
 cargo xtask test [--quick]   install what tests need, then format, lint and every test
 cargo xtask page             after a change of the API or of ui/: build the web page that goes into the program
 cargo xtask bench [NAME...]  measure side by side with other systems (see bench/README.md)
+cargo xtask paper            get 10 000 files and 1 GiB back from a printed sheet and a hub (1 minute, 8 GB of disk)
 ";
 
 fn main() -> ExitCode {
@@ -21,6 +24,7 @@ fn main() -> ExitCode {
     let outcome = match args.next().as_deref() {
         Some("test") => gate::test(args.any(|arg| arg == "--quick")),
         Some("page") => page::build(),
+        Some("paper") => paper::story(),
         Some("bench") => bench::run(&args.collect::<Vec<_>>()),
         _ => {
             eprint!("{HELP}");

@@ -3,174 +3,16 @@
 
 mod common;
 
-use cobox_keys::access::EncryptionKey;
-use cobox_keys::cbor::Fields;
-use cobox_keys::derive::ParentKey;
-use cobox_keys::identity::Identity;
-use common::{Node, until};
-use data_encoding::{
-    BASE32, BASE32_NOPAD, BASE32HEX, BASE64, BASE64URL, HEXLOWER, HEXUPPER, Specification,
+use common::secrets::{
+    Wanted, files_below, forms, found_in_memory, found_on_disk, printed, root_on, thief, words_on,
 };
+use common::{Node, until};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
 
 const PASSWORD: &str = "correct horse battery";
-
-/// Secrets by name, and each in every form in which somebody could have written it.
-struct Wanted(BTreeMap<String, Vec<Vec<u8>>>);
-
-impl Wanted {
-    fn of(secrets: &BTreeMap<String, Vec<u8>>) -> Self {
-        let forms = secrets
-            .iter()
-            .map(|(name, secret)| (name.clone(), forms(secret)));
-        Self(forms.collect())
-    }
-
-    /// Which of them are in these bytes: one pass, since memory is large.
-    fn found_in(&self, bytes: &[u8]) -> Vec<String> {
-        let all = || {
-            let all = self.0.iter();
-            all.flat_map(|(name, forms)| forms.iter().map(move |form| (name, form)))
-        };
-        let begins = |bytes: &[u8]| usize::from(bytes[0]) << 8 | usize::from(bytes[1]);
-        let mut is_begin = vec![false; 1 << 16];
-        all().for_each(|(_, form)| is_begin[begins(form)] = true);
-        let mut found = BTreeSet::new();
-        for at in 0..bytes.len().saturating_sub(1) {
-            if is_begin[begins(&bytes[at..])] {
-                let here = all().filter(|(_, form)| bytes[at..].starts_with(form));
-                found.extend(here.map(|(name, _)| name.clone()));
-            }
-        }
-        found.into_iter().collect()
-    }
-}
-
-/// Raw, backwards, and in the alphabets in use; of texts without their ends, which depend on what follows.
-fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
-    let mut z_base_32 = Specification::new();
-    z_base_32
-        .symbols
-        .push_str("ybndrfg8ejkmcpqxot1uwisza345h769");
-    let mut bech32 = Specification::new();
-    bech32.symbols.push_str("qpzry9x8gf2tvdw0s3jn54khce6mua7l");
-    let (z_base_32, bech32) = (z_base_32.encoding().unwrap(), bech32.encoding().unwrap());
-    let encodings = [
-        &HEXLOWER,
-        &HEXUPPER,
-        &BASE64,
-        &BASE64URL,
-        &BASE32,
-        &BASE32_NOPAD,
-        &BASE32HEX,
-        &z_base_32,
-        &bech32,
-    ];
-    let texts = encodings.iter().flat_map(|encoding| {
-        let text = encoding.encode(secret).into_bytes();
-        let end = text.len() - 8;
-        let lower = text[..end].to_ascii_lowercase();
-        [text[..end].to_vec(), lower]
-    });
-    let backwards = secret.iter().rev().copied().collect();
-    texts.chain([secret.to_vec(), backwards]).collect()
-}
-
-fn files_below(dir: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(dir)
-        .unwrap()
-        .flatten()
-        .map(|entry| entry.path());
-    let below = |path: PathBuf| {
-        if path.is_dir() {
-            files_below(&path)
-        } else {
-            vec![path]
-        }
-    };
-    entries.flat_map(below).collect()
-}
-
-/// Secrets that are somewhere in a home, with the file.
-fn found_on_disk(home: &Path, wanted: &Wanted) -> Vec<String> {
-    let in_file = |path: PathBuf| {
-        let found = wanted.found_in(&fs::read(&path).unwrap());
-        found
-            .into_iter()
-            .map(move |name| format!("{name} in {}", path.display()))
-    };
-    files_below(home).into_iter().flat_map(in_file).collect()
-}
-
-/// A small file's body, as `docs/format.md` says.
-fn body(home: &Path, name: &str) -> Vec<u8> {
-    let whole = fs::read(home.join(name)).unwrap();
-    whole[13..whole.len() - 4].to_vec()
-}
-
-/// What whoever reads the disk gets without a password: everything, or nothing at all.
-fn thief(home: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut loot = BTreeMap::new();
-    let identity = body(home, "identity");
-    let Ok(seed) = Fields::read(&identity, "identity", 9).unwrap().fixed(1) else {
-        return loot;
-    };
-    loot.insert("identity".into(), seed.to_vec());
-    let person = Identity::from_seed(&seed);
-    let storage = person.storage_key("spaces");
-    loot.insert("storage key".into(), storage.expose().to_vec());
-    let list = storage.open(&body(home, "spaces.cbor")).unwrap();
-    let fields = Fields::read(&list, "list", 9).unwrap();
-    let entries = fields.list(1, 99, |decoder| decoder.bytes().ok()).unwrap();
-    for entry in entries {
-        let entry = Fields::read(entry, "entry", 9).unwrap();
-        let name = entry.text(2, 255).unwrap();
-        let key = EncryptionKey::from_bytes(&entry.fixed(4).unwrap());
-        loot.insert(format!("encryption key of {name}"), key.expose().to_vec());
-        loot.insert(
-            format!("read key of {name}"),
-            key.read_key().expose().to_vec(),
-        );
-        let writer = key.writer_pair().expose_seed().to_vec();
-        loot.insert(format!("writer pair of {name}"), writer);
-    }
-    let device = body(home, "device");
-    let device = Fields::read(&device, "device", 9).unwrap();
-    let inside = person.storage_key("device");
-    let inside = inside.open(device.bytes(4, 200).unwrap()).unwrap();
-    let parent = ParentKey::from_bytes(&inside[..32].try_into().unwrap());
-    loot.insert("parent key".into(), parent.expose().to_vec());
-    loot
-}
-
-/// Secrets, names and texts that are somewhere in the memory of a process.
-///
-/// Only root may look: that is part of what is shown.
-fn found_in_memory(pid: u32, wanted: &Wanted) -> (u64, Vec<String>) {
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
-    let mut memory = File::open(format!("/proc/{pid}/mem")).unwrap();
-    let (mut read, mut found) = (0, Vec::new());
-    for line in maps.lines() {
-        let (range, rest) = line.split_once(' ').unwrap();
-        if !rest.starts_with('r') || rest.contains("[vvar") || rest.contains("[vsyscall") {
-            continue;
-        }
-        let (from, to) = range.split_once('-').unwrap();
-        let number = |hex| u64::from_str_radix(hex, 16).unwrap();
-        let mut part = vec![0; (number(to) - number(from)) as usize];
-        memory.seek(SeekFrom::Start(number(from))).unwrap();
-        if memory.read_exact(&mut part).is_ok() {
-            read += part.len() as u64;
-            let here = wanted.found_in(&part).into_iter();
-            found.extend(here.map(|name| format!("{name} at {line}")));
-        }
-    }
-    (read, found)
-}
 
 /// The running program of a home.
 fn pid(node: &Node) -> u32 {
@@ -206,8 +48,14 @@ fn with_a_space() -> Node {
 #[test]
 fn a_password_takes_every_secret_off_the_disk_and_locking_out_of_memory() {
     let mut node = with_a_space();
-    let secrets = thief(node.home());
-    assert_eq!(secrets.len(), 6, "{:?}", secrets.keys());
+    let loot = thief(node.home());
+    assert_eq!(loot.len(), 7, "{:?}", loot.keys());
+    // What went through it on the way to paper and back, too.
+    let paper = printed(&node);
+    let mut secrets = loot.clone();
+    secrets.insert("root".into(), root_on(&paper));
+    let typed = json!({ "text": paper });
+    assert_eq!(node.call("POST", "/keys/check", Some(&typed)).0, 200);
     let wanted = Wanted::of(&secrets);
 
     // The search finds what is there: on the disk without a password, and in the memory of an open program.
@@ -234,6 +82,7 @@ fn a_password_takes_every_secret_off_the_disk_and_locking_out_of_memory() {
     let texts = texts.map(|text| (text.to_owned(), vec![text.as_bytes().to_vec()]));
     let mut all = Wanted::of(&secrets);
     all.0.extend(texts);
+    all.0.insert("words on paper".into(), words_on(&paper));
     let process = pid(&node);
     let (read, open) = found_in_memory(process, &all);
     assert!(read > 1 << 20);
@@ -282,7 +131,7 @@ fn a_password_takes_every_secret_off_the_disk_and_locking_out_of_memory() {
         "open, too"
     );
     node.bytes(&["password", "remove"], format!("{PASSWORD}\n").as_bytes());
-    assert_eq!(thief(node.home()), secrets, "the control once more");
+    assert_eq!(thief(node.home()), loot, "the control once more");
     node.stop();
 }
 

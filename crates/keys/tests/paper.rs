@@ -1,6 +1,7 @@
 //! Keys on paper, and what people do to them on the way back: wrong letters, wrong words, words out of place.
 
 use cobox_keys::access::{Address, EncryptionKey};
+use cobox_keys::invite::PinnedHead;
 use cobox_keys::paper::{Named, PaperKey, Piece, Seed, WordsError, pieces};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -243,6 +244,11 @@ fn a_qr_text_gives_back_all_and_any_wrong_letter_is_caught() {
         key: space(13),
         name: "Fotos für Oma".into(),
         hints: vec!["ab@1.2.3.4:5".into(), "cd@".into()],
+        head: Some(PinnedHead {
+            feed_key: [5; 32],
+            length: 1 << 40,
+            tree_hash: [6; 32],
+        }),
     };
     let code = named.code();
     assert!(
@@ -286,6 +292,7 @@ fn keys_are_found_among_what_else_is_on_the_sheet() {
             key,
             name: String::new(),
             hints: Vec::new(),
+            head: None,
         })
     };
     let mut found = pieces(&text);
@@ -310,6 +317,41 @@ fn keys_are_found_among_what_else_is_on_the_sheet() {
     let spread = plain(&photos, 4).replace('\n', ",\n\n");
     assert_eq!(pieces(&spread), [bare(space(15))]);
     assert_eq!(pieces("   \n\n"), []);
+}
+
+/// Names of spaces and devices stand on the sheet, and others give them.
+#[test]
+fn a_name_that_looks_like_a_code_or_like_words_does_not_spoil_a_sheet() {
+    let key = person(17);
+    let words = words(&key);
+    let numbered = |(at, word): (usize, &String)| format!("{} {word}\n", at + 1);
+    let printed: String = words.iter().enumerate().map(numbered).collect();
+    let text = format!(
+        "Space COBOX1:AAAA\n\"1 abandon 2 ability\" (a member's)\nDevice 3 able\n{printed}Space 1 zoo COBOX1:{}\n",
+        "7".repeat(90)
+    );
+    let Some(Piece::Key(found)) = pieces(&text).pop() else {
+        panic!("the key: {:?}", pieces(&text));
+    };
+    assert_eq!((found.key, pieces(&text).len()), (person(17), 1));
+    let code = found_code(&key);
+    for line in [
+        format!("QR-Code:{code}"),
+        format!("  {code} {code}\n"),
+        format!("qr-code:{}", code.to_lowercase()),
+    ] {
+        assert!(matches!(&pieces(&line)[0], Piece::Key(found) if found.key == key));
+    }
+}
+
+fn found_code(key: &PaperKey) -> String {
+    let named = Named {
+        key: key.clone(),
+        name: "Ann".into(),
+        hints: Vec::new(),
+        head: None,
+    };
+    named.code().to_string()
 }
 
 #[test]
@@ -382,6 +424,7 @@ fn words_and_codes_are_as_documented() {
                 .iter()
                 .map(|hint| hint.as_str().unwrap().to_owned())
                 .collect(),
+            head: None,
         };
         assert_eq!(*named.code(), text("code"), "{kind}");
     }

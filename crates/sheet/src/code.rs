@@ -6,10 +6,20 @@ use qrcode::{Color, EcLevel, QrCode};
 /// White around it, in modules, that scanners need.
 const QUIET: usize = 4;
 
+/// Modules along a side of the code of a text, white border included. `None` if the text is too long.
+pub(crate) fn modules(text: &str) -> Option<usize> {
+    encoded(text).map(|code| code.width() + 2 * QUIET)
+}
+
+/// A quarter of it may be lost and it still reads (level Q).
+fn encoded(text: &str) -> Option<QrCode> {
+    QrCode::with_error_correction_level(text, EcLevel::Q).ok()
+}
+
 /// Draws a code into a square whose lower left corner is at (`x`, `y`); `side` in points, white border included.
-/// A quarter of it may be lost and it still reads (level Q). `None` if the text is too long.
+/// `None` if the text is too long.
 pub(crate) fn draw(content: &mut Content, text: &str, x: f32, y: f32, side: f32) -> Option<()> {
-    let code = QrCode::with_error_correction_level(text, EcLevel::Q).ok()?;
+    let code = encoded(text)?;
     let width = code.width();
     let colours = code.into_colors();
     let module = side / (width + 2 * QUIET) as f32;

@@ -78,6 +78,12 @@ impl Face {
         found.unwrap_or_else(unknown)
     }
 
+    /// Whether it has all letters of a text.
+    pub(crate) fn knows(&self, text: &str) -> bool {
+        let mut letters = text.chars();
+        letters.all(|letter| self.parsed.glyph_index(letter).is_some())
+    }
+
     /// Advance in thousandths of the size.
     fn advance(&self, glyph: GlyphId) -> f32 {
         let units = self.parsed.glyph_hor_advance(glyph).unwrap_or_default();

@@ -89,6 +89,23 @@ impl Pages {
         }
     }
 
+    /// One line from the left margin on, cut where it would be longer; goes down.
+    pub(crate) fn line(&mut self, style: Style, size: f32, text: &str) {
+        let (width, face) = (self.width(), &self.faces[style as usize]);
+        let mut line = text.to_owned();
+        while face.width(&line, size) > width {
+            line.truncate(line.trim_end_matches('…').len());
+            line.pop();
+            line.push('…');
+        }
+        self.text(style, size, 0.0, width, &line);
+    }
+
+    /// Whether all letters of a text can be printed.
+    pub(crate) fn knows(&self, style: Style, text: &str) -> bool {
+        self.faces[style as usize].knows(text)
+    }
+
     /// How high [`Pages::text`] would be.
     pub(crate) fn height(&self, style: Style, size: f32, width: f32, text: &str) -> f32 {
         self.lines(style, size, width, text).len() as f32 * size * LEADING

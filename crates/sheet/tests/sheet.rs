@@ -2,6 +2,7 @@
 
 use cobox_sheet::{Key, Paper, Sheet};
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use zeroize::Zeroizing;
 
@@ -91,6 +92,153 @@ fn text_and_codes_are_read_by_other_programs() {
         codes.sort();
         assert_eq!(read, codes);
     }
+}
+
+/// Grey, speckled, unsharp, askew, or in pure black and white: what old scanners and copiers make of it.
+#[test]
+fn codes_are_read_from_bad_scans() {
+    let sheet = sheet(2);
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("page");
+    let arguments = ["-r", DPI, "-gray", "-", root.to_str().unwrap()];
+    piped("pdftoppm", &arguments, &sheet.pdf(Paper::A4).unwrap());
+    let mut pages: Vec<_> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| Picture::read(&entry.unwrap().path()))
+        .collect();
+    assert!(pages.len() > 1);
+    let mut codes: Vec<_> = sheet.keys.iter().map(|key| key.code.to_string()).collect();
+    codes.sort();
+    let ways: [(&str, fn(&Picture) -> Picture); 4] = [
+        ("speckled", |page| page.unsharp().speckled(20)),
+        ("a copy", |page| {
+            page.unsharp().speckled(60).black_and_white()
+        }),
+        ("askew", |page| page.askew(0.035).speckled(40)),
+        ("pale", |page| page.mapped(|value| 150 + value / 4)),
+    ];
+    for (way, spoil) in ways {
+        let mut read: Vec<String> = Vec::new();
+        for page in &mut pages {
+            let path = dir.path().join("spoilt.pgm");
+            spoil(page).write(&path);
+            // It fails where it finds nothing, and the last page has no code.
+            let mut scan = Command::new("zbarimg");
+            let found = scan.args(["-q", "--raw"]).arg(&path).output().unwrap();
+            let lines = String::from_utf8(found.stdout).unwrap();
+            read.extend(lines.lines().map(str::to_owned));
+        }
+        read.sort();
+        assert!(read == codes, "{way}: {} of {}", read.len(), codes.len());
+    }
+}
+
+/// A grey picture.
+struct Picture {
+    width: usize,
+    grey: Vec<u8>,
+}
+
+impl Picture {
+    /// What `pdftoppm` wrote: `P5 WIDTH HEIGHT 255`, then the bytes.
+    fn read(path: &Path) -> Self {
+        let bytes = std::fs::read(path).unwrap();
+        let mut fields = bytes.splitn(4, |byte| byte.is_ascii_whitespace());
+        assert_eq!(fields.next().unwrap(), b"P5");
+        let number = |field: &[u8]| {
+            std::str::from_utf8(field)
+                .unwrap()
+                .parse::<usize>()
+                .unwrap()
+        };
+        let (width, height) = (
+            number(fields.next().unwrap()),
+            number(fields.next().unwrap()),
+        );
+        let grey = bytes[bytes.len() - width * height..].to_vec();
+        Self { width, grey }
+    }
+
+    fn write(&self, path: &Path) {
+        let head = format!("P5\n{} {}\n255\n", self.width, self.grey.len() / self.width);
+        std::fs::write(path, [head.as_bytes(), &self.grey].concat()).unwrap();
+    }
+
+    /// White beyond the edges.
+    fn at(&self, x: isize, y: isize) -> u8 {
+        let is_inside = x >= 0 && y >= 0 && (x as usize) < self.width;
+        let place = y * self.width as isize + x;
+        let value = is_inside.then(|| self.grey.get(place as usize));
+        value.flatten().copied().unwrap_or(255)
+    }
+
+    fn redrawn(&self, grey: impl Fn(isize, isize) -> u8) -> Self {
+        let places = (0..self.grey.len()).map(|at| (at % self.width, at / self.width));
+        Self {
+            width: self.width,
+            grey: places.map(|(x, y)| grey(x as isize, y as isize)).collect(),
+        }
+    }
+
+    fn mapped(&self, change: impl Fn(u8) -> u8) -> Self {
+        self.redrawn(|x, y| change(self.at(x, y)))
+    }
+
+    fn unsharp(&self) -> Self {
+        let near = |x: isize, y: isize| {
+            let around = (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| (dx, dy)));
+            let sum: u32 = around
+                .map(|(dx, dy)| u32::from(self.at(x + dx, y + dy)))
+                .sum();
+            (sum / 9) as u8
+        };
+        self.redrawn(near)
+    }
+
+    /// Each point up to `most` lighter or darker.
+    fn speckled(&self, most: i32) -> Self {
+        let noise = |x: isize, y: isize| {
+            let mixed = (x as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                ^ (y as u64).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            (mixed.wrapping_mul(0x94d0_49bb_1331_11eb) >> 33) as i32 % (2 * most + 1) - most
+        };
+        self.redrawn(|x, y| (i32::from(self.at(x, y)) + noise(x, y)).clamp(0, 255) as u8)
+    }
+
+    fn black_and_white(&self) -> Self {
+        self.mapped(|value| if value < 128 { 0 } else { 255 })
+    }
+
+    /// Turned by an angle in radians.
+    fn askew(&self, angle: f32) -> Self {
+        let (sine, cosine) = angle.sin_cos();
+        let middle = (self.width / 2) as f32;
+        self.redrawn(|x, y| {
+            let (x, y) = (x as f32 - middle, y as f32 - middle);
+            let (from_x, from_y) = (x * cosine + y * sine, y * cosine - x * sine);
+            self.at((from_x + middle) as isize, (from_y + middle) as isize)
+        })
+    }
+}
+
+#[test]
+fn long_and_foreign_names_stay_on_their_line_and_say_what_is_missing() {
+    let mut sheet = sheet(2);
+    sheet.keys[1].title = format!("Space {}", "Wide Words 1 zoo 2 able ".repeat(5));
+    sheet.keys[2].title = "Space 家族の写真".into();
+    let pdf = sheet.pdf(Paper::Letter).unwrap();
+    let text = String::from_utf8(piped("pdftotext", &["-", "-"], &pdf)).unwrap();
+    // A page begins with a form feed.
+    let titles: Vec<_> = text
+        .split(['\n', '\u{c}'])
+        .filter(|line| line.starts_with("Space "))
+        .collect();
+    assert!(
+        titles[0].ends_with('…') && titles[0].len() < 80,
+        "{titles:?}"
+    );
+    assert_eq!(titles[1], "Space ?????");
+    assert_eq!(text.matches("cannot be printed here").count(), 1);
 }
 
 #[test]

@@ -46,8 +46,9 @@ fn main() -> Result<()> {
     let mut options = ShelfOptions::default();
     options.lan = false;
     let network = MemoryNetwork::new();
-    let transport: TransportFactory = Box::new(move |pair| {
-        Box::pin(async move { Ok(Arc::new(network.device(pair)) as Arc<dyn Transport>) })
+    let transport: TransportFactory = Arc::new(move |pair, _| {
+        let device = network.device(pair);
+        Box::pin(async move { Ok(Arc::new(device) as Arc<dyn Transport>) })
     });
     let shelf = runtime.block_on(Shelf::open_with(dir.path(), options, transport))?;
     shelf.set_name("Alice")?;

@@ -334,7 +334,7 @@ fn a_newcomer_is_told_when_a_replicator_serves_an_older_state() {
         joined
             .refusals()
             .iter()
-            .any(|reason| reason.contains("older than your invite"))
+            .any(|reason| reason.contains("older than the invite"))
     });
     world.network.plug(&alice.device(), true);
     bob.swarm().introduce(address, alice.hint());

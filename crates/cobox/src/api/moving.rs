@@ -52,8 +52,12 @@ pub fn seal(luggage: &[u8], passphrase: &str) -> Result<Vec<u8>, KeyFileError> {
     if !is_acceptable(passphrase) {
         return Err(KeyFileError::BadPassphrase);
     }
+    seal_with(luggage, passphrase, WORK)
+}
+
+fn seal_with(luggage: &[u8], passphrase: &str, work: u8) -> Result<Vec<u8>, KeyFileError> {
     let mut recipient = scrypt::Recipient::new(SecretString::from(passphrase.to_owned()));
-    recipient.set_work_factor(WORK);
+    recipient.set_work_factor(work);
     let sealed = age::encrypt(&recipient, luggage);
     sealed.map_err(|error| KeyFileError::Unsealed(error.to_string()))
 }
@@ -203,5 +207,46 @@ mod tests {
             seal(b"", "short"),
             Err(KeyFileError::BadPassphrase)
         ));
+    }
+
+    #[test]
+    fn a_file_cut_or_changed_anywhere_does_not_open() {
+        let things: Vec<u8> = (0..70_000_u32).map(|n| n as u8).collect();
+        let whole = seal_with(&things, "correct horse", 1).unwrap();
+        assert_eq!(**open(&whole, "correct horse").unwrap(), things);
+        // All of the head, the edges of the two pieces of the body, and places in between.
+        let near = |place: usize| place.saturating_sub(20)..(place + 20).min(whole.len());
+        let places = (0..400).chain(near(65_752)).chain(near(whole.len()));
+        for at in places.chain((400..whole.len()).step_by(997)) {
+            let cut = open(&whole[..at], "correct horse");
+            assert!(cut.is_err(), "cut at {at}");
+            let mut changed = whole.clone();
+            changed[at] ^= 1 << (at % 8);
+            let opened = open(&changed, "correct horse");
+            assert!(opened.is_err(), "changed at {at}");
+        }
+        let more = [&whole[..], b"x"].concat();
+        assert!(open(&more, "correct horse").is_err());
+    }
+
+    /// Whoever sends one must not be able to end the program, or to keep it busy.
+    #[test]
+    fn large_files_that_are_none_are_refused_soon() {
+        const LARGE: usize = 8 << 20;
+        let head = b"age-encryption.org/v1\n".to_vec();
+        let filled = |part: &[u8]| [&head[..], &part.repeat(LARGE / part.len())].concat();
+        let begun = std::time::Instant::now();
+        for large in [
+            vec![0; LARGE],
+            filled(b"-> scrypt AAAAAAAAAAAAAAAAAAAAAA 1\n"),
+            filled(b"-> scrypt AAAAAAAAAAAAAAAAAAAAAA 1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"),
+            filled(b"a"),
+            filled(b"-> a "),
+            filled(b"\n"),
+        ] {
+            let refused = open(&large, "correct horse");
+            assert!(matches!(refused, Err(KeyFileError::NotOne(_) | KeyFileError::Shut)));
+        }
+        assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
     }
 }

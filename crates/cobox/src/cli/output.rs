@@ -93,6 +93,11 @@ impl Bar {
             .set_prefix(format!("{} of {total} entries", now.entries));
     }
 
+    /// Says something beside it.
+    pub fn say(&self, text: &str) {
+        self.0.suspend(|| eprintln!("{text}"));
+    }
+
     /// Takes it away.
     pub fn finish(self) {
         self.0.finish_and_clear();

@@ -2,6 +2,7 @@
 
 mod ask;
 
+use crate::api::devices::types::DeviceJson;
 use crate::api::types::*;
 use crate::cli::output::{Output, count, printable};
 use crate::cli::{CliError, Done};
@@ -12,7 +13,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use ureq::http::Method;
 use zeroize::Zeroizing;
 
@@ -21,6 +22,10 @@ const MAX_PDF: u64 = 64 << 20;
 const MAX_TEXT: u64 = 256 << 10;
 /// How often to look how far spaces have come.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// After so long without anybody who has a space, it is said what can be done.
+const ALONE: Duration = Duration::from_secs(10);
+/// How long names may take that come with the spaces, once all else is here.
+const NAMES: Duration = Duration::from_secs(5);
 
 #[derive(Subcommand)]
 pub enum Backup {
@@ -206,7 +211,12 @@ pub fn restore(client: &Client, from: FromPaper, output: &Output) -> Result<Done
     eprintln!(
         "They come back while cobox is up. You may end this command (Ctrl-C); it only looks on."
     );
-    watch(client, &restored.spaces, output)
+    watch(client, &restored.spaces, output)?;
+    if restored.name.is_empty() {
+        let me: IdentityJson = client.get("/identities/current")?;
+        eprintln!("You are {}.", printable(&me.name));
+    }
+    Ok(Done::Fully)
 }
 
 fn piped(from: impl Read) -> Result<Zeroizing<String>, CliError> {
@@ -235,34 +245,91 @@ fn said(restored: &PaperRestoredJson, output: &Output) -> String {
     text
 }
 
-/// Shows how far the spaces are until all of them are here.
-fn watch(client: &Client, spaces: &[SpaceRef], output: &Output) -> Result<Done, CliError> {
-    let bar = output.bar("Restoring");
-    loop {
-        let mut all = JobProgress::default();
-        let mut coming = 0;
+/// How far all spaces are together.
+#[derive(Default)]
+struct Far {
+    bytes: JobProgress,
+    /// of which nothing has come
+    waiting: usize,
+    /// of which more will come
+    coming: usize,
+    /// that have no name yet, nor has the person
+    unnamed: usize,
+}
+
+impl Far {
+    fn look(client: &Client, spaces: &[SpaceRef]) -> Result<Self, CliError> {
+        let mut far = Self::default();
         for space in spaces {
             let now: SpaceDetailJson = client.get(&in_space(&space.address, ""))?;
-            let (now, progress) = (&now.space, now.space.progress);
-            all.bytes += progress.bytes_held;
-            all.total_bytes += progress.bytes_known;
-            all.entries += progress.held;
-            all.total_entries += progress.known;
-            let is_here = !now.waiting && now.indexed && now.last_sync_at.is_some();
-            coming += usize::from(!is_here || progress.held < progress.known);
+            far.add(&now);
         }
-        bar.show(all);
-        if coming == 0 {
-            break;
+        let me: IdentityJson = client.get("/identities/current")?;
+        far.unnamed += usize::from(me.name.is_empty());
+        Ok(far)
+    }
+
+    fn add(&mut self, now: &SpaceDetailJson) {
+        let (space, progress) = (&now.space, now.space.progress);
+        self.bytes.bytes += progress.bytes_held;
+        self.bytes.total_bytes += progress.bytes_known;
+        self.bytes.entries += progress.held;
+        self.bytes.total_entries += progress.known;
+        self.waiting += usize::from(space.waiting);
+        let is_here = !space.waiting && space.indexed && space.last_sync_at.is_some();
+        let is_whole = is_here && progress.held >= progress.known;
+        self.coming += usize::from(!is_whole && !is_refused(now));
+        self.unnamed += usize::from(space.address.starts_with(&space.name) && !is_refused(now));
+    }
+}
+
+/// Nothing of it will come, and why is known.
+fn is_refused(now: &SpaceDetailJson) -> bool {
+    now.space.waiting && !now.refusals.is_empty()
+}
+
+/// Shows how far the spaces are until all of them are here.
+fn watch(client: &Client, spaces: &[SpaceRef], output: &Output) -> Result<(), CliError> {
+    let bar = output.bar("Restoring");
+    let mut alone_since = Some(Instant::now());
+    let mut whole_since = None;
+    loop {
+        let far = Far::look(client, spaces)?;
+        bar.show(far.bytes);
+        alone_since = alone_since.filter(|_| far.waiting == spaces.len());
+        if alone_since.is_some_and(|since| since.elapsed() > ALONE) {
+            bar.say("No device that has any of it was reached yet. Turn on one that the paper names, near this computer; or say where one is,\nwith the hint that cobox status prints there: cobox restore --peer HINT, and the keys again.");
+            alone_since = None;
+        }
+        let whole = *whole_since.get_or_insert_with(Instant::now);
+        match (far.coming, far.unnamed) {
+            (0, 0) => break,
+            (0, _) if whole.elapsed() > NAMES => break,
+            (0, _) => {}
+            _ => whole_since = None,
         }
         std::thread::sleep(LOOK_EVERY);
     }
     bar.finish();
-    for space in spaces {
-        let now: SpaceDetailJson = client.get(&in_space(&space.address, ""))?;
-        let files = count(now.space.files, "file", "files");
-        let size = crate::cli::output::bytes(now.space.size);
-        eprintln!("{}: {files}, {size}, all here.", printable(&now.space.name));
+    spaces.iter().try_for_each(|space| report(client, space))
+}
+
+/// What has come of one.
+fn report(client: &Client, space: &SpaceRef) -> Result<(), CliError> {
+    let now: SpaceDetailJson = client.get(&in_space(&space.address, ""))?;
+    let devices: Vec<DeviceJson> = client.get("/devices")?;
+    let name = printable(&now.space.name);
+    let files = count(now.space.files, "file", "files");
+    let size = crate::cli::output::bytes(now.space.size);
+    if devices.iter().any(|device| device.address == space.address) {
+        eprintln!("{name}: a device that you command.");
+    } else if now.space.waiting {
+        eprintln!("{name}: nothing has come back.");
+    } else {
+        eprintln!("{name}: {files}, {size}, all here.");
     }
-    Ok(Done::Fully)
+    for reason in &now.refusals {
+        eprintln!("  But: {}", printable(reason));
+    }
+    Ok(())
 }

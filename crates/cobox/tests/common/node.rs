@@ -1,11 +1,12 @@
 //! One CoBox of a test: a home folder, and the real program running on it.
 
-use crate::common::{PATIENCE, mounts, until};
+use crate::common::{mounts, patience, until};
 use serde_json::Value;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -148,6 +149,32 @@ impl Node {
             .and_then(|child| child.try_wait().unwrap())
     }
 
+    /// Most memory that it ever held, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let pid = self.child.as_ref().expect("it runs").id();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .and_then(|rest| rest.trim().strip_suffix(" kB"));
+        peak.unwrap().parse::<u64>().unwrap() << 10
+    }
+
+    /// Bytes that its home takes on the disk.
+    pub fn disk(&self) -> u64 {
+        let mut open = vec![self.home.clone()];
+        let mut bytes = 0;
+        while let Some(path) = open.pop() {
+            let Ok(data) = fs::symlink_metadata(&path) else {
+                continue; // gone meanwhile
+            };
+            bytes += data.blocks() * 512;
+            let below = fs::read_dir(&path).into_iter().flatten().flatten();
+            open.extend(below.map(|entry| entry.path()));
+        }
+        bytes
+    }
+
     /// Its home folder.
     pub fn home(&self) -> &Path {
         &self.home
@@ -227,10 +254,10 @@ impl Node {
     /// A command on this home, ready to be given more.
     pub fn command<S: AsRef<OsStr>>(&self, words: &[S]) -> Command {
         let mut command = match &self.namespace {
-            None => Command::new(env!("CARGO_BIN_EXE_cobox")),
+            None => Command::new(program()),
             Some(name) => {
                 let mut inside = Command::new("ip");
-                inside.args(["netns", "exec", name, env!("CARGO_BIN_EXE_cobox")]);
+                inside.args(["netns", "exec", name]).arg(program());
                 inside
             }
         };
@@ -341,6 +368,11 @@ impl Node {
     }
 }
 
+/// The program under test: the one built with the tests, or the one that `COBOX` names.
+fn program() -> OsString {
+    std::env::var_os("COBOX").unwrap_or_else(|| env!("CARGO_BIN_EXE_cobox").into())
+}
+
 impl Drop for Node {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -387,7 +419,7 @@ pub fn wait(child: &mut Child, words: &str) -> std::process::ExitStatus {
         if let Some(status) = child.try_wait().unwrap() {
             return status;
         }
-        if started.elapsed() > 2 * PATIENCE {
+        if started.elapsed() > 2 * patience() {
             let _ = child.kill();
             panic!("still running: {words}");
         }

@@ -1,18 +1,20 @@
 //! The text of a QR code: `COBOX1:`, then base32 (capitals, no padding) of
 //!
 //! ```text
-//! 0        1      2        2 + n         end-8  end
-//! | format | kind | secret | name, hints | sum  |
+//! 0        1      2        2 + n               end-8  end
+//! | format | kind | secret | name, hints, head | sum  |
 //! ```
 //!
 //! Capitals, digits and the colon are the letters that a QR code holds in the least room. A name is its length (one
-//! byte) and UTF-8; hints are their number (one byte), then each its length (two bytes, little-endian) and UTF-8.
-//! The sum notices what a camera misread. Not its job: drawing it.
+//! byte) and UTF-8; hints are their number (one byte), then each its length (two bytes, little-endian) and UTF-8. A
+//! head is 72 bytes or none: feed key, length (eight bytes, little-endian), tree hash; readers of before pass over it,
+//! and so do we over what may come later. The sum notices what a camera misread. Not its job: drawing it.
 
 use data_encoding::BASE32_NOPAD;
 use zeroize::Zeroizing;
 
 use super::{PaperKey, PaperKind};
+use crate::invite::PinnedHead;
 use crate::sodium;
 
 pub(super) const PREFIX: &str = "COBOX1:";
@@ -21,6 +23,7 @@ const SUM: usize = 8;
 const MAX_NAME: usize = 255;
 const MAX_HINTS: usize = 16;
 const MAX_HINT: usize = 512;
+const HEAD: usize = 72;
 /// Of all, in bytes before base32.
 pub(super) const MAX_CODE: usize = 16 * 1024;
 
@@ -33,6 +36,8 @@ pub struct Named {
     pub name: String,
     /// peers that have the space (text form, opaque here)
     pub hints: Vec<String>,
+    /// what whoever printed it had written last, which pins all that they had seen
+    pub head: Option<PinnedHead>,
 }
 
 impl Named {
@@ -52,7 +57,7 @@ impl Named {
         let name = name.unwrap_or_default();
         let hints = self.hints.iter().filter(|hint| hint.len() <= MAX_HINT);
         let hints: Vec<_> = hints.take(MAX_HINTS).collect();
-        let room = 96 + name.len() + hints.iter().map(|hint| hint.len() + 2).sum::<usize>();
+        let room = 96 + HEAD + name.len() + hints.iter().map(|hint| hint.len() + 2).sum::<usize>();
         let mut bytes = Zeroizing::new(Vec::with_capacity(room));
         bytes.extend([FORMAT, self.key.kind() as u8]);
         bytes.extend_from_slice(&self.key.bytes());
@@ -62,6 +67,11 @@ impl Named {
         for hint in hints {
             bytes.extend((hint.len() as u16).to_le_bytes());
             bytes.extend_from_slice(hint.as_bytes());
+        }
+        if let Some(head) = &self.head {
+            bytes.extend_from_slice(&head.feed_key);
+            bytes.extend(head.length.to_le_bytes());
+            bytes.extend_from_slice(&head.tree_hash);
         }
         let sum = sum(&bytes);
         bytes.extend(sum);
@@ -104,8 +114,20 @@ impl Named {
             key: PaperKey::from_bytes(kind, secret)?,
             name: text(name)?,
             hints,
+            head: head(rest),
         })
     }
+}
+
+fn head(bytes: &[u8]) -> Option<PinnedHead> {
+    let (feed_key, rest) = bytes.split_first_chunk()?;
+    let (length, rest) = rest.split_first_chunk()?;
+    let (tree_hash, _) = rest.split_first_chunk()?;
+    Some(PinnedHead {
+        feed_key: *feed_key,
+        length: u64::from_le_bytes(*length),
+        tree_hash: *tree_hash,
+    })
 }
 
 fn text(bytes: &[u8]) -> Option<String> {

@@ -1,8 +1,8 @@
 //! Finds keys in what somebody typed or pasted: QR texts, blocks of words, with or without the numbers they were
 //! printed with, among whatever else stands on the sheet.
 //!
-//! A line counts as words if it consists of numbers and words in turn; words without any numbers are one block, or one
-//! per paragraph. Not its job: whether the words are right.
+//! A line counts as words if it consists of numbers and words in turn, and as QR texts if it has nothing else; words
+//! without any numbers are one block, or one per paragraph. Not its job: whether the words are right.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +17,8 @@ const MAX_LINES: usize = 20_000;
 const MAX_LINE: usize = 32 * 1024;
 /// Blocks found in one text.
 const MAX_PIECES: usize = 2_000;
+/// What `zbarimg` says before the text of a QR code.
+const SCANNED: &str = "QR-Code:";
 /// Words of one block; longer ones have no right number anyway.
 const MAX_WORDS: usize = 256;
 
@@ -61,9 +63,11 @@ pub fn pieces(text: &str) -> Vec<Piece> {
             }
             continue;
         }
+        let is_of_codes = line.split_whitespace().all(|token| code(token).is_some());
         for token in line.split_whitespace() {
-            match special(token) {
-                Some(piece) => found.push(piece),
+            match code(token).filter(|_| is_of_codes) {
+                Some(code) => found.push(Named::read(code).map_or(Piece::Code, Piece::Key)),
+                None if token.contains('@') => found.push(hint(token)),
                 None if !has_numbers => block.add_plain(token),
                 None => {}
             }
@@ -98,17 +102,23 @@ fn of_paragraphs(paragraphs: Vec<Block>) -> Vec<Piece> {
     all.piece().into_iter().collect()
 }
 
-/// A token that is a QR text or looks like a hint.
-fn special(token: &str) -> Option<Piece> {
-    let start = token.get(..PREFIX.len());
-    // The prefix by itself is how a sheet speaks of codes.
-    let is_code = token.len() > PREFIX.len();
-    if is_code && start.is_some_and(|start| start.eq_ignore_ascii_case(PREFIX)) {
-        return Some(Named::read(token).map_or(Piece::Code, Piece::Key));
-    }
-    token
-        .contains('@')
-        .then(|| Piece::Hint(token.trim_matches(|c| ",;".contains(c)).to_owned()))
+/// A token that may be a QR text, without what some scanners put before it. The prefix by itself is how a sheet speaks of
+/// codes. Only lines of nothing else count: whoever names a space shall not spoil the sheets of others by that.
+fn code(token: &str) -> Option<&str> {
+    let begins = |text: &str, with: &str| {
+        let start = text.get(..with.len());
+        text.len() > with.len() && start.is_some_and(|start| start.eq_ignore_ascii_case(with))
+    };
+    let token = if begins(token, SCANNED) {
+        &token[SCANNED.len()..]
+    } else {
+        token
+    };
+    begins(token, PREFIX).then_some(token)
+}
+
+fn hint(token: &str) -> Piece {
+    Piece::Hint(token.trim_matches(|c| ",;".contains(c)).to_owned())
 }
 
 /// The words of a line that consists of numbers and words in turn, as printed: `1 abandon 2. ability`.
@@ -159,6 +169,7 @@ impl Block {
                 key,
                 name: String::new(),
                 hints: Vec::new(),
+                head: None,
             }),
             Err(error) => Piece::Words(error),
         })

@@ -2,7 +2,9 @@
 //! replicator alone and compared, bit by bit, with those here; then all of that is deleted.
 //!
 //! It reads only, so that nothing of it is left in the space: no feeds, no name. Its identity and device live as long as it
-//! does, in memory; on disk are ciphertext and rows sealed under a key that is gone afterwards.
+//! does, in memory; on disk are ciphertext and rows sealed under a key that is gone afterwards. `compare` is one file after the other.
+
+mod compare;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +22,7 @@ use cobox_keys::derive::FeedKind;
 use cobox_keys::identity::{Identity, PublicKey};
 use cobox_keys::invite::Grant;
 use cobox_swarm::swarm::{Options as SwarmOptions, Role, Swarm};
-use cobox_swarm::transport::{Hint, IrohOptions, IrohTransport};
+use cobox_swarm::transport::Hint;
 
 use super::Shelf;
 use crate::error::SpaceError;
@@ -28,13 +30,10 @@ use crate::home::{Device, SpaceEntry};
 use crate::log::now_ms;
 use crate::log::types::SpaceDrill;
 use crate::space::{Ground, NameBook, Space};
+use compare::{Comparison, Outcome};
 
-/// How long the replicator may take to answer, and to send anything more.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How often to look.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// What is read at once of both.
-const PIECE: usize = 1 << 20;
 
 /// What is rehearsed.
 pub struct DrillPlan {
@@ -44,6 +43,13 @@ pub struct DrillPlan {
     pub from: Hint,
     /// so many files, picked at random; none = all
     pub sample: Option<usize>,
+    /// how long the replicator may take to answer, and to send anything more
+    pub patience: Duration,
+}
+
+impl DrillPlan {
+    /// Patience that is enough for a small device over a slow line.
+    pub const PATIENCE: Duration = Duration::from_secs(30);
 }
 
 /// How far it is.
@@ -127,10 +133,10 @@ impl Stage {
         let pair = device.parent.device_key();
         let device_key = pair.public();
         let dir = drills(shelf.0.home.dir()).join(&device_key.to_string()[..16]);
-        let transport = IrohTransport::start(pair, IrohOptions::default()).await?;
+        let transport = (shelf.0.transport)(pair, None).await?;
         let mut network = SwarmOptions::default();
         network.only = Some(plan.from.device); // it will tell of others that have the space
-        let swarm = Swarm::start(Arc::new(transport), network).await;
+        let swarm = Swarm::start(transport, network).await;
         let ground = Ground {
             identity: Mutex::new(Arc::new(Identity::generate())),
             device: Mutex::new(Arc::new(device)),
@@ -189,23 +195,11 @@ impl Stage {
             ..DrillProgress::default()
         };
         let mut report = DrillReport::default();
+        let (here, there) = (ours.drive(), self.space.drive());
+        let mut comparison = Comparison::new(here, there, plan.patience, late, cancel);
         for (path, entry) in files {
             tell(now);
-            let compared = self.compare(ours.drive(), &path, &entry, cancel);
-            match compared {
-                Ok(()) => {
-                    report.files += 1;
-                    report.bytes += entry.content.size;
-                }
-                Err(DriveError::Cancelled) => return Err(DriveError::Cancelled.into()),
-                Err(error) => {
-                    let reason = match (&error, &late) {
-                        (DriveError::NotFound(_), Some(late)) => format!("not there: {late}"),
-                        _ => error.to_string(),
-                    };
-                    report.problems.push((path.to_bytes(), reason));
-                }
-            }
+            report.note(&path, &entry, comparison.outcome(&path, &entry)?);
             now.files += 1;
             now.bytes += entry.content.size;
         }
@@ -242,7 +236,7 @@ impl Stage {
         cancel: &AtomicBool,
     ) -> Result<(), SpaceError> {
         let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
+        while begun.elapsed() < plan.patience {
             tell(DrillProgress::default());
             self.skip(plan);
             if cancel.load(Ordering::Relaxed) {
@@ -268,37 +262,6 @@ impl Stage {
         Err(SpaceError::Drill(
             "the replicator was not reached, or has nothing of this space; nothing is known to be wrong with its copy",
         ))
-    }
-
-    /// The same version, bit by bit.
-    fn compare(
-        &self,
-        ours: &Drive,
-        path: &DrivePath,
-        entry: &Entry,
-        cancel: &AtomicBool,
-    ) -> Result<(), DriveError> {
-        let here = ours.open_file(path, entry.version)?;
-        let there = self.space.drive().open_file(path, entry.version)?;
-        let mut pieces = (vec![0; PIECE], vec![0; PIECE]);
-        let mut offset = 0;
-        if here.size() != there.size() {
-            return Err(different(path));
-        }
-        loop {
-            if cancel.load(Ordering::Relaxed) {
-                return Err(DriveError::Cancelled);
-            }
-            let length = here.read_at(offset, &mut pieces.0)?;
-            let come = there.read_at(offset, &mut pieces.1)?;
-            if pieces.0[..length] != pieces.1[..come] {
-                return Err(different(path));
-            }
-            if length == 0 {
-                return Ok(());
-            }
-            offset += length as u64;
-        }
     }
 
     /// Nobody else may have helped.
@@ -334,8 +297,16 @@ impl Stage {
     }
 }
 
-fn different(path: &DrivePath) -> DriveError {
-    DriveError::Different(path.to_string())
+impl DrillReport {
+    fn note(&mut self, path: &DrivePath, entry: &Entry, outcome: Outcome) {
+        match outcome {
+            Ok(()) => {
+                self.files += 1;
+                self.bytes += entry.content.size;
+            }
+            Err(reason) => self.problems.push((path.to_bytes(), reason)),
+        }
+    }
 }
 
 /// All files below a folder.

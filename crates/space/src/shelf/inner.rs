@@ -13,7 +13,7 @@ use tokio::sync::{broadcast, watch};
 
 use super::event::ShelfEvent;
 use super::follow::{self, Following};
-use super::start;
+use super::start::{self, TransportFactory};
 use crate::error::SpaceError;
 use crate::home::{Device, Home, Kept, KindOfFeed, Registry, SpaceEntry};
 use crate::replica::Replica;
@@ -36,6 +36,8 @@ pub(super) struct Inner {
     pub changing: Mutex<()>,
     pub open: RwLock<Open>,
     pub device_name: Option<String>,
+    /// For rehearsals, which are somebody else on the network.
+    pub transport: TransportFactory,
     /// Where a copy of this home was there first, in words.
     pub twin: watch::Sender<Option<String>>,
     /// Ends with the shelf.

@@ -34,7 +34,7 @@ impl LockedShelf {
     ///
     /// As [`super::Shelf::open`], but for `LockedHome`.
     pub async fn open(home: &Path, options: &ShelfOptions) -> Result<Self, SpaceError> {
-        Self::open_with(home, options, iroh(options.bind)).await
+        Self::open_with(home, options, iroh()).await
     }
 
     /// [`LockedShelf::open`] over another transport.
@@ -64,7 +64,7 @@ impl LockedShelf {
             });
         };
         let network = network(&home, options);
-        let swarm = Swarm::start(transport(device.pair).await?, network).await;
+        let swarm = Swarm::start(transport(device.pair, options.bind).await?, network).await;
         let (of, joining) = (store.clone(), swarm.clone());
         let runtime = tokio::runtime::Handle::current();
         let replicas = blocking(move || {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cobox_keys::access::{Address, EncryptionKey};
 use cobox_keys::derive::Incarnation;
 use cobox_keys::identity::Identity;
-use cobox_keys::invite::Grant;
+use cobox_keys::invite::{Grant, PinnedHead};
 use cobox_swarm::transport::Hint;
 
 use super::Shelf;
@@ -37,7 +37,8 @@ impl Shelf {
 
     /// Begins with a space whose address and encryption key are on paper. What is in it, and the certificates by which
     /// we may write, arrive as peers are found; until then [`Space::waits`] says so. `name` is how it is called here
-    /// until the name agreed among members is seen.
+    /// until the name agreed among members is seen; `head`, if the paper says it, is what must come before the space is up
+    /// to date.
     ///
     /// # Errors
     ///
@@ -48,6 +49,7 @@ impl Shelf {
         key: EncryptionKey,
         name: Option<&str>,
         hints: &[Hint],
+        head: Option<PinnedHead>,
     ) -> Result<Arc<Space>, SpaceError> {
         let short = address.to_string()[..8].to_owned();
         let known = name.and_then(|name| clean_name(name).ok());
@@ -55,6 +57,7 @@ impl Shelf {
         let entry = SpaceEntry {
             hints: hints.iter().map(Hint::to_string).take(MAX_HINTS).collect(),
             backed_up: true, // on the paper that it comes from
+            pinned: head,
             ..SpaceEntry::new(free.unwrap_or(short), Grant::Write(key))
         };
         let space = self.begin(address, entry, |_| Ok(()))?;

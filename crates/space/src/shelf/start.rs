@@ -57,9 +57,14 @@ impl Default for ShelfOptions {
     }
 }
 
-/// Makes the transport once the device key is known.
-pub type TransportFactory = Box<
-    dyn FnOnce(KeyPair) -> BoxFuture<'static, Result<Arc<dyn Transport>, TransportError>> + Send,
+/// Makes a transport for a device key, bound where that is asked for: this home's own, and one for each rehearsal.
+pub type TransportFactory = Arc<
+    dyn Fn(
+            KeyPair,
+            Option<SocketAddr>,
+        ) -> BoxFuture<'static, Result<Arc<dyn Transport>, TransportError>>
+        + Send
+        + Sync,
 >;
 
 impl Shelf {
@@ -72,8 +77,7 @@ impl Shelf {
     /// (nothing is changed then), `Home`, `Store` or `Transport`. A single space that cannot be opened is no error:
     /// see [`Shelf::failed`].
     pub async fn open(home: &Path, options: ShelfOptions) -> Result<Shelf, SpaceError> {
-        let transport = iroh(options.bind);
-        Self::open_with(home, options, transport).await
+        Self::open_with(home, options, iroh()).await
     }
 
     /// [`Shelf::open`] over another transport.
@@ -92,7 +96,7 @@ impl Shelf {
         let pair = place.device.parent.device_key();
         let device_key = pair.public();
         let network = network(&place.home, &options);
-        let swarm = Swarm::start(transport(pair).await?, network).await;
+        let swarm = Swarm::start(transport(pair, options.bind).await?, network).await;
         let inner = Arc::new(Inner {
             home: place.home,
             store: place.store,
@@ -112,6 +116,7 @@ impl Shelf {
             changing: Mutex::default(),
             open: RwLock::new(Open::default()),
             device_name: options.device_name,
+            transport,
             twin: watch::Sender::new(None),
             following: Mutex::default(),
         });
@@ -128,9 +133,9 @@ impl Shelf {
     }
 }
 
-/// QUIC, bound where it was asked for.
-pub(super) fn iroh(bind: Option<SocketAddr>) -> TransportFactory {
-    Box::new(move |pair| {
+/// QUIC.
+pub(super) fn iroh() -> TransportFactory {
+    Arc::new(|pair, bind| {
         Box::pin(async move {
             let bound = |bind: SocketAddr| IrohOptions::bound_to(bind.ip(), bind.port());
             let options = bind.map(bound).unwrap_or_default();
@@ -326,6 +331,10 @@ impl Inner {
                 let space = self.take_part(space, &entry.hints);
                 if entry.forked {
                     space.refuse(follow::FORKED);
+                }
+                // Heard before a crash, and not written down.
+                if let Err(error) = self.learn_own_name(&space) {
+                    space.refuse(&error.to_string());
                 }
                 // A name changed while a space could not be told, or a new life of this device.
                 let person = read(&self.person).clone();

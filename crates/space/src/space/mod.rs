@@ -180,8 +180,8 @@ impl Space {
         Ok(invite.seal(&self.identity, recipient)?)
     }
 
-    /// Our newest metadata head, which pins all others.
-    fn head(&self) -> Option<PinnedHead> {
+    /// Our newest metadata head, which pins all others: for invites and paper.
+    pub fn head(&self) -> Option<PinnedHead> {
         let head = self.drive.own_head();
         head.map(|(feed, length, tree_hash)| PinnedHead {
             feed_key: feed.0,

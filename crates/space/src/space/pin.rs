@@ -1,4 +1,4 @@
-//! The head that an invite names: a newcomer's only way to notice that whoever answers first serves
+//! The head that an invite, a paper key or a file of keys names: a newcomer's only way to notice that whoever answers first serves
 //! an older state.
 
 use cobox_feed::manifest::FeedKey;
@@ -20,16 +20,19 @@ pub(crate) fn compare(pinned: &PinnedHead, set: &FeedSet) -> Pin {
     let length = feed.as_ref().map_or(0, |feed| feed.length());
     if length < pinned.length {
         return Pin::Behind(format!(
-            "what peers sent so far is older than your invite ({length} of {} commits of the \
-             person who invited you): changes are missing until another peer is reached",
+            "what peers sent so far is older than the invite or paper key by which you are here ({length} of {} \
+             commits of whoever made it): changes are missing until another peer is reached",
             pinned.length
         ));
     }
     match feed.and_then(|feed| feed.tree_hash_at(pinned.length)) {
         Some(hash) if hash == pinned.tree_hash => Pin::Reached,
         Some(_) => Pin::Behind(
-            "what peers sent contradicts your invite: ask the person who invited you".to_owned(),
+            "what peers sent contradicts the invite or paper key by which you are here: ask another member"
+                .to_owned(),
         ),
-        None => Pin::Behind("the history up to your invite is not yet complete here".to_owned()),
+        None => Pin::Behind(
+            "the history up to the invite or paper key by which you are here is not yet complete".to_owned(),
+        ),
     }
 }

@@ -78,8 +78,9 @@ impl World {
 
     fn transport(&self) -> TransportFactory {
         let network = self.network.clone();
-        Box::new(move |pair| {
-            Box::pin(async move { Ok(Arc::new(network.device(pair)) as Arc<dyn Transport>) })
+        Arc::new(move |pair, _| {
+            let device = network.device(pair);
+            Box::pin(async move { Ok(Arc::new(device) as Arc<dyn Transport>) })
         })
     }
 

@@ -63,6 +63,7 @@ fn plan(shelf: &Shelf, space: &Space, wanted: &DrillJson) -> Result<DrillPlan, A
         key: key(space, wanted.text.as_deref())?,
         from: replicator(shelf, space, wanted.from.as_deref())?,
         sample: (!wanted.all).then_some(sample),
+        patience: DrillPlan::PATIENCE,
     })
 }
 

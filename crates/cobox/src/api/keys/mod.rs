@@ -232,17 +232,25 @@ impl Found {
             let PaperKey::Space { address, key } = &named.key else {
                 continue;
             };
-            if let Ok(space) = shelf.space(&address.to_string()) {
-                here.push(spaces::short(&space));
-                continue;
-            }
             let hints = named
                 .hints
                 .iter()
                 .filter_map(|hint| hint.parse::<Hint>().ok());
             let hints: Vec<Hint> = hints.chain(self.peers.iter().cloned()).collect();
+            if let Ok(space) = shelf.space(&address.to_string()) {
+                // It may be waiting for just these peers.
+                for hint in hints {
+                    shelf.swarm().introduce(*address, hint);
+                }
+                match space.waits() {
+                    true => spaces.push(spaces::short(&space)),
+                    false => here.push(spaces::short(&space)),
+                }
+                continue;
+            }
             let called = Some(named.name.as_str()).filter(|name| !name.is_empty());
-            let space = shelf.recover(*address, key.clone(), called, &hints)?;
+            let head = named.head.clone();
+            let space = shelf.recover(*address, key.clone(), called, &hints, head)?;
             spaces.push(spaces::short(&space));
         }
         Ok(PaperRestoredJson {

@@ -62,14 +62,8 @@ fn secret_key(shelf: &Shelf, person: &str, spaces: &[std::sync::Arc<Space>]) -> 
         facts.push((why.to_owned(), read_only.join(", ")));
     }
     let about = format!("It makes a new computer {person}'s own. Type it first.");
-    key(
-        "Secret key",
-        about,
-        facts,
-        &PaperKey::Person(seed),
-        person,
-        &[],
-    )
+    let named = by_itself(PaperKey::Person(seed), person.to_owned());
+    key("Secret key", about, facts, &named)
 }
 
 fn space_key(
@@ -119,7 +113,13 @@ fn space_key(
         address,
         key: opens.clone(),
     };
-    Ok(key(&title, about.to_owned(), facts, &opens, &name, &hints))
+    let named = Named {
+        key: opens,
+        name,
+        hints,
+        head: space.head(),
+    };
+    Ok(key(&title, about.to_owned(), facts, &named))
 }
 
 fn root_key(space: &Space, seed: &Seed) -> Key {
@@ -127,34 +127,26 @@ fn root_key(space: &Space, seed: &Seed) -> Key {
     let about = "Only for the case that no admin of this space is left: it can name new ones. It opens nothing.";
     let facts = vec![("Address".to_owned(), space.address().to_string())];
     let root = PaperKey::Root(seed.clone());
-    key(
-        &format!("Root of {name}"),
-        about.to_owned(),
-        facts,
-        &root,
-        &name,
-        &[],
-    )
+    let title = format!("Root of {name}");
+    key(&title, about.to_owned(), facts, &by_itself(root, name))
 }
 
-fn key(
-    title: &str,
-    about: String,
-    facts: Vec<(String, String)>,
-    key: &PaperKey,
-    name: &str,
-    hints: &[String],
-) -> Key {
-    let named = Named {
-        key: key.clone(),
-        name: name.to_owned(),
-        hints: hints.to_vec(),
-    };
+/// What no device is asked for.
+fn by_itself(key: PaperKey, name: String) -> Named {
+    Named {
+        key,
+        name,
+        hints: Vec::new(),
+        head: None,
+    }
+}
+
+fn key(title: &str, about: String, facts: Vec<(String, String)>, named: &Named) -> Key {
     Key {
         title: title.to_owned(),
         about,
         facts,
-        words: key.words().iter().collect(),
+        words: named.key.words().iter().collect(),
         code: named.code(),
     }
 }
@@ -170,10 +162,10 @@ pub struct Holder {
 }
 
 impl Holder {
+    /// Names are in quotes, so that nobody's is taken for words of a key.
     fn line(&self, names: &BTreeMap<PublicKey, String>) -> String {
-        let name = names
-            .get(&self.hint.device)
-            .map_or("a device", String::as_str);
+        let name = names.get(&self.hint.device);
+        let name = name.map_or_else(|| "a device".to_owned(), |name| format!("\"{name}\""));
         let what = match (self.replicator, self.complete) {
             (true, true) => " (keeps all of it, unread)",
             (true, false) => " (keeps a part, unread)",

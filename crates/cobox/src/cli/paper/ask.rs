@@ -6,13 +6,17 @@ use crate::api::types::*;
 use crate::cli::CliError;
 use crate::cli::output::printable;
 use crate::client::Client;
+use cobox_keys::paper::PaperKey;
 use std::io::{self, BufRead};
+use std::time::{Duration, Instant};
 use ureq::http::Method;
 use zeroize::Zeroizing;
 
 /// Numbers of words that a key has.
 const LENGTHS: [usize; 2] = [28, 52];
 const MAX_LINE: u64 = 64 << 10;
+/// Within so long the next line of something pasted is there.
+const PASTED: Duration = Duration::from_millis(60);
 
 /// Everything that was typed, with its faults mended.
 pub(super) fn keys(client: &Client) -> Result<Zeroizing<String>, CliError> {
@@ -23,7 +27,7 @@ pub(super) fn keys(client: &Client) -> Result<Zeroizing<String>, CliError> {
         "First the secret key, then each space. Capitals do not matter, and four letters of a word are enough."
     );
     eprintln!("An empty line ends a key; one more ends it all. Nothing is changed before that.");
-    let mut all = Zeroizing::new(String::new());
+    let mut all = Zeroizing::new(String::with_capacity(super::MAX_TEXT as usize));
     let mut found = 0;
     loop {
         eprintln!();
@@ -32,56 +36,80 @@ pub(super) fn keys(client: &Client) -> Result<Zeroizing<String>, CliError> {
         if typed.trim().is_empty() {
             return Ok(all);
         }
-        if let Some(right) = mended(client, typed)? {
-            found += 1;
+        if let Some((right, keys)) = mended(client, typed)? {
+            found += keys;
             all.push_str(&right);
             all.push_str("\n\n");
         }
     }
 }
 
-/// Lines up to an empty one, or until they are a whole key.
+/// Lines up to an empty one, or until they are a whole key. What is pasted stays together, with its empty lines.
 fn block() -> Result<Zeroizing<String>, CliError> {
-    let mut block = Zeroizing::new(String::with_capacity(4096));
+    let mut block = Zeroizing::new(String::with_capacity(super::MAX_TEXT as usize));
     loop {
         let line = line()?;
-        if line.trim().is_empty() {
-            return Ok(block);
-        }
         block.push_str(&line);
-        block.push('\n');
-        let words = block
-            .split_whitespace()
-            .filter(|token| token.bytes().all(|b| b.is_ascii_alphabetic()));
-        let is_code = line.trim().to_ascii_uppercase().starts_with("COBOX1:");
-        if is_code || LENGTHS[1] == words.clone().count() {
-            return Ok(block);
+        let has_room = block.len() as u64 + MAX_LINE < super::MAX_TEXT;
+        if has_room && more_follows() {
+            continue;
         }
-        // A person's key is whole with 28 words; a space's goes on. Only the check words know.
-        if words.clone().count() == LENGTHS[0] && is_whole(&words.collect::<Vec<_>>()) {
+        if line.trim().is_empty() || is_complete(&block) || !has_room {
             return Ok(block);
         }
     }
 }
 
-fn is_whole(words: &[&str]) -> bool {
-    cobox_keys::paper::PaperKey::from_words(words).is_ok()
+/// A terminal gives one line at a time; nobody types the next one as fast as it comes of a paste.
+fn more_follows() -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < PASTED {
+        if rustix::io::ioctl_fionread(io::stdin()).is_ok_and(|waiting| waiting > 0) {
+            return true;
+        }
+        std::thread::sleep(PASTED / 6);
+    }
+    false
 }
 
+fn is_complete(block: &str) -> bool {
+    let last = block.lines().last().unwrap_or_default();
+    let is_code = last.trim().to_ascii_uppercase().starts_with("COBOX1:");
+    let words = block.split_whitespace();
+    let words = words.filter(|token| token.bytes().all(|b| b.is_ascii_alphabetic()));
+    let words: Vec<&str> = words.collect();
+    is_code || words.len() == LENGTHS[1] || (words.len() == LENGTHS[0] && is_person(&words))
+}
+
+/// A secret key ends with 28 words, a space goes on: only the check words know, also where a word or two are wrong.
+fn is_person(words: &[&str]) -> bool {
+    match PaperKey::from_words(words) {
+        Ok(_) => true,
+        Err(error) => {
+            let mut hints = error.hints().iter();
+            hints.len() > 0 && hints.all(|hint| hint.certain)
+        }
+    }
+}
+
+/// One line. The end of the input is no answer: who leaves wants nothing done.
 fn line() -> Result<Zeroizing<String>, CliError> {
     let mut text = Zeroizing::new(String::with_capacity(1024));
     let failed = |error| CliError::Local("standard input".into(), error);
-    io::Read::take(io::stdin().lock(), MAX_LINE)
+    let read = io::Read::take(io::stdin().lock(), MAX_LINE)
         .read_line(&mut text)
         .map_err(failed)?;
-    Ok(text)
+    match read {
+        0 => Err(CliError::Usage("nothing was changed".into())),
+        _ => Ok(text),
+    }
 }
 
-/// What is right of it, after asking for what is not; `None` if it is to be typed again.
+/// What is right of it with the number of keys, after asking for what is not; `None` if it is to be typed again.
 fn mended(
     client: &Client,
     mut typed: Zeroizing<String>,
-) -> Result<Option<Zeroizing<String>>, CliError> {
+) -> Result<Option<(Zeroizing<String>, usize)>, CliError> {
     loop {
         let checked = check(client, &typed)?;
         let Some(fault) = checked.faults.first() else {
@@ -90,14 +118,26 @@ fn mended(
                 eprintln!("There is no key in that. Type the words as they stand on the paper.");
                 return Ok(None);
             }
-            return Ok(Some(typed));
+            return Ok(Some((typed, checked.keys.len())));
         };
-        eprintln!("{}", printable(&fault.msg));
-        let asked = asked_again(&typed, fault)?;
-        match asked {
+        for fault in &checked.faults {
+            eprintln!("{}", printable(&fault.msg));
+        }
+        // Words are asked for one by one only where it is clear of which key they are.
+        let is_one = checked.faults.len() + checked.keys.len() == 1;
+        let better = match is_one {
+            true => asked_again(&typed, fault)?,
+            false => None,
+        };
+        match better {
             Some(better) => typed = better,
             None => {
-                eprintln!("Type this key again.");
+                let again = if is_one {
+                    "Type this key again."
+                } else {
+                    "None of these was taken. Type one key after the other."
+                };
+                eprintln!("{again}");
                 return Ok(None);
             }
         }

@@ -39,8 +39,9 @@ impl World {
             ..Default::default()
         };
         let network = self.network.clone();
-        let transport: TransportFactory = Box::new(move |pair| {
-            Box::pin(async move { Ok(Arc::new(network.device(pair)) as Arc<dyn Transport>) })
+        let transport: TransportFactory = Arc::new(move |pair, _| {
+            let device = network.device(pair);
+            Box::pin(async move { Ok(Arc::new(device) as Arc<dyn Transport>) })
         });
         let home = self.dir.path().join(name);
         let opened = self
