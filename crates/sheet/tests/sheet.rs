@@ -109,7 +109,7 @@ fn codes_are_read_from_bad_scans() {
     assert!(pages.len() > 1);
     let mut codes: Vec<_> = sheet.keys.iter().map(|key| key.code.to_string()).collect();
     codes.sort();
-    let ways: [(&str, fn(&Picture) -> Picture); 4] = [
+    let ways: [(&str, Spoil); 4] = [
         ("speckled", |page| page.unsharp().speckled(20)),
         ("a copy", |page| {
             page.unsharp().speckled(60).black_and_white()
@@ -132,6 +132,8 @@ fn codes_are_read_from_bad_scans() {
         assert!(read == codes, "{way}: {} of {}", read.len(), codes.len());
     }
 }
+
+type Spoil = fn(&Picture) -> Picture;
 
 /// A grey picture.
 struct Picture {

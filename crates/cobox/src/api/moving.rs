@@ -27,6 +27,8 @@ pub const MAX_FILE: usize = 96 << 20;
 const WORK: u8 = 17;
 /// The most that a file may ask for.
 const MOST_WORK: u8 = 20;
+/// Bytes of a file's head at most. Ours has one recipient; each further one is work, and a quarter of a MiB of them took half a minute.
+const MAX_HEAD: usize = 4096;
 
 /// Why a file of keys cannot be made or opened.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +66,10 @@ fn seal_with(luggage: &[u8], passphrase: &str, work: u8) -> Result<Vec<u8>, KeyF
 
 /// Opens a file that [`seal`] made, or `age -d` could.
 pub fn open(file: &[u8], passphrase: &str) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+    let start = &file[..file.len().min(MAX_HEAD)];
+    if !start.windows(5).any(|part| part == b"\n--- ") {
+        return Err(KeyFileError::NotOne("it has no head of one".into()));
+    }
     let mut identity = scrypt::Identity::new(SecretString::from(passphrase.to_owned()));
     identity.set_max_work_factor(MOST_WORK);
     let opened = age::decrypt(&identity, file).map(Zeroizing::new);
