@@ -65,6 +65,12 @@ impl Drive {
                 let edit = Edit::new(path, Some(node), Some(version), content, reader);
                 (Edit { floor, ..edit }, None)
             }
+            // A first commit ends its file's draft with it. One that is there all the same says nothing that is not in
+            // the tree, and would be the file anew without its bytes, or one that was deleted since.
+            Start::Birth(record) if Tree(&self.rows()?).entry(record.node)?.is_some() => {
+                let work = self.work()?;
+                return self.finish(work, None, Vec::new(), &[id]).map(drop);
+            }
             Start::Birth(record) => (Edit::begin(self, path), Some(*record)),
         };
         let mut edit = Edit {
