@@ -12,10 +12,17 @@ pub fn root() -> PathBuf {
         .unwrap_or_default()
 }
 
-/// A command in the project's root.
+/// A command in the project's root, with the environment of whoever called us: what cargo told this package about
+/// itself would have build scripts run anew, and half of the dependencies built again, after each call by hand.
 pub fn command(program: &str, args: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(args).current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 

@@ -10,22 +10,33 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 const ROUNDS: u64 = 50;
+/// Programs that write at once: what one syncs meets a commit of what another wrote.
+const WRITERS: u64 = 3;
 const SPACE: &str = "safe";
 
 /// What a writer was told is durable: all of a file.
 type Synced = (String, Vec<u8>);
 
-/// Writes until the folder is gone; tells what was synced.
-fn writer(at: PathBuf, round: u64, told: Sender<Synced>) -> JoinHandle<()> {
+fn folder(writer: u64) -> String {
+    format!("writer-{writer}")
+}
+
+/// Writes into a folder of its own until that is gone; tells what was synced.
+fn writer(at: &Path, writer: u64, round: u64, told: Sender<Synced>) -> JoinHandle<()> {
+    let (at, folder) = (at.join(folder(writer)), folder(writer));
+    let tell = move |(name, data): Synced| told.send((format!("{folder}/{name}"), data)).ok();
     std::thread::spawn(move || {
-        let mut random = Random::new(round);
+        let mut random = Random::new(round * WRITERS + writer);
+        if fs::create_dir_all(&at).is_err() {
+            return;
+        }
         let name = format!("grows-{round}");
         let Ok(grows) = File::create(at.join(&name)) else {
             return;
@@ -34,17 +45,17 @@ fn writer(at: PathBuf, round: u64, told: Sender<Synced>) -> JoinHandle<()> {
         for number in 0.. {
             let done = new_file(&at, round, number, &mut random)
                 .and_then(|synced| {
-                    told.send(synced).ok();
+                    tell(synced);
                     replaced_file(&at, round, number)
                 })
                 .and_then(|synced| {
-                    told.send(synced).ok();
+                    tell(synced);
                     let length = random.below(30_000) as usize;
                     let more = random.bytes(length);
                     grows.write_all_at(&more, all.len() as u64)?;
                     grows.sync_data()?;
                     all.extend(more);
-                    told.send((name.clone(), all.clone())).ok();
+                    tell((name.clone(), all.clone()));
                     Ok(())
                 });
             if done.is_err() {
@@ -87,15 +98,22 @@ fn check(at: &Path, told: &Receiver<Synced>, expected: &mut BTreeMap<String, Vec
     expected.extend(told.try_iter());
     for (name, data) in expected.iter() {
         let found = fs::read(at.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-        match name.as_str() {
+        match is_save(name) {
             // The next save may have come through without being told.
-            "saved" => assert!(found.starts_with(b"round "), "{name} is torn"),
-            _ => assert!(found.starts_with(data), "{name} lost synced bytes"),
+            true => assert!(found.starts_with(b"round "), "{name} is torn"),
+            false => assert!(found.starts_with(data), "{name} lost synced bytes"),
         }
     }
-    let saved = String::from_utf8(fs::read(at.join("saved")).unwrap_or_default()).unwrap();
-    let one = &saved[..saved.len() / 50];
-    assert_eq!(saved, one.repeat(50), "half a save");
+    for writer in 0..WRITERS {
+        let saved = fs::read(at.join(folder(writer)).join("saved")).unwrap_or_default();
+        let saved = String::from_utf8(saved).unwrap();
+        let one = &saved[..saved.len() / 50];
+        assert_eq!(saved, one.repeat(50), "half a save");
+    }
+}
+
+fn is_save(name: &str) -> bool {
+    name.ends_with("/saved")
 }
 
 #[test]
@@ -111,16 +129,23 @@ fn what_was_synced_survives_fifty_power_cuts() {
     let mut cuts_in_work = 0;
     for round in 0..ROUNDS {
         let (tell, told) = channel();
-        let writer = writer(at.clone(), round, tell);
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|number| writer(&at, number, round, tell.clone()))
+            .collect();
+        drop(tell);
         std::thread::sleep(Duration::from_millis(random.below(400)));
         node.kill9();
-        writer.join().unwrap();
+        writers.into_iter().for_each(|one| one.join().unwrap());
         node.start();
         let before = expected.len();
         check(&at, &told, &mut expected);
         cuts_in_work += usize::from(expected.len() > before);
         // The next round needs no more than the newest of the many.
-        expected.retain(|name, _| name == "saved" || name.contains(&format!("-{round}")));
+        expected.retain(|name, _| {
+            is_save(name)
+                || name.contains(&format!("s-{round}"))
+                || name.contains(&format!("w-{round}-"))
+        });
     }
     assert!(
         cuts_in_work > ROUNDS as usize / 2,
