@@ -159,14 +159,14 @@ pub fn printed(node: &Node) -> String {
 
 /// The last root on a sheet.
 pub fn root_on(paper: &str) -> Vec<u8> {
-    let roots = pieces(paper).into_iter().filter_map(|piece| match piece {
+    let mut roots = pieces(paper).into_iter().filter_map(|piece| match piece {
         Piece::Key(named) => match named.key {
             PaperKey::Root(seed) => Some(seed.expose().to_vec()),
             _ => None,
         },
         _ => None,
     });
-    roots.last().expect("it is printed")
+    roots.next_back().expect("it is printed")
 }
 
 /// The first words of the secret key, as they are typed and as they go over the API.
