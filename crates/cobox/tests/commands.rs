@@ -177,7 +177,7 @@ fn json_has_the_documented_fields() {
     let status = node.json(&["status"]);
     assert_fields(
         &status,
-        "hint home kept locked name peers publicKey replicas spaces version",
+        "failed hint home kept locked name peers publicKey replicas spaces version",
     );
     assert_fields(
         &node.json(&["ls", "box"])[0],

@@ -182,12 +182,13 @@ fn every_description_says_what_programs_need() {
 }
 
 /// What a locked program answers in its own way; everything else it refuses as locked.
-const OF_LOCKED: [&str; 5] = [
-    "/api/auth",
-    "/api/status",
-    "/api/stop",
-    "/api/system",
-    "/api/unlock",
+const OF_LOCKED: [&str; 6] = [
+    "GET /api/auth",
+    "POST /api/auth",
+    "GET /api/status",
+    "POST /api/stop",
+    "GET /api/system",
+    "POST /api/unlock",
 ];
 
 /// Who may not call, from elsewhere, with too much or with nonsense is refused by each call; how many calls there are.
@@ -231,7 +232,7 @@ fn refuses_strangers_and_nonsense(node: &Node, is_locked: bool) -> usize {
             403,
             "foreign_host",
         );
-        if is_locked && !OF_LOCKED.contains(&call.path.as_str()) {
+        if is_locked && !OF_LOCKED.contains(&name.as_str()) {
             // The description is open, and a body that is not wanted harms nobody.
             if !OPEN.contains(&name.as_str()) {
                 refused(&format!("{host}{token}"), 423, "locked");
