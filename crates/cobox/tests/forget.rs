@@ -94,6 +94,13 @@ fn of_any_replicator_a_member_can_say_that_it_is_gone() {
     let health = wait_for(&ann, "green", 1);
     let key = health["copies"][0]["peerId"].as_str().unwrap().to_owned();
     friend.kill9();
+    until("the friend is away", || {
+        let copy = &ann.json(&["health", SPACE])["copies"][0];
+        match copy["online"] == false {
+            true => Ok(()),
+            false => Err(copy.to_string()),
+        }
+    });
     let said = ann.fails(&["health", SPACE, "--gone", &"0".repeat(16)]);
     assert!(said.contains("no replicator"), "{said}");
     let call = |key: &str| ann.call("DELETE", &format!("/spaces/{SPACE}/health/{key}"), None);

@@ -151,7 +151,7 @@ fn streams_end_with_the_session_that_opened_them_and_no_others_do() {
     all_end(again);
 
     let again = streams(&node, &session(&node));
-    node.bytes(&["password", "change"], b"correct battery\n");
+    node.bytes(&["password", "change"], b"correct horse\ncorrect battery\n");
     all_end(again);
     // Whoever holds the token is none of these.
     node.bytes(&["put", "box:b"], b"b");

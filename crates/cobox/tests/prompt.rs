@@ -30,8 +30,10 @@ fn at_terminal(node: &Node, words: &[&str], typed: &[String]) -> String {
     let mut stdin = child.stdin.take().unwrap();
     for text in typed {
         std::thread::sleep(PAUSE);
-        stdin.write_all(text.as_bytes()).unwrap();
-        stdin.flush().unwrap();
+        // A program that has what it needs does not wait for the rest.
+        if stdin.write_all(text.as_bytes()).is_err() {
+            break;
+        }
     }
     std::thread::sleep(PAUSE);
     drop(stdin);

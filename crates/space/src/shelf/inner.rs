@@ -130,9 +130,14 @@ impl Inner {
     /// From now on this is the space of its address.
     pub(super) fn put_up(self: &Arc<Self>, space: Space) -> Arc<Space> {
         let space = Arc::new(space);
-        let following = follow::space(self, &space);
-        let kept = (Arc::clone(&space), following);
-        write(&self.open).spaces.insert(space.address(), kept);
+        let before = {
+            // Locked first: whoever follows the space looks for it here at once, and does not ask a second time.
+            let mut open = write(&self.open);
+            let following = follow::space(self, &space);
+            let kept = (Arc::clone(&space), following);
+            open.spaces.insert(space.address(), kept)
+        };
+        drop(before);
         space
     }
 
