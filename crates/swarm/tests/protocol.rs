@@ -374,8 +374,8 @@ fn blocks_that_come_one_by_one_are_stored_together() {
     assert!(jobs < 8, "{jobs} jobs for 40 blocks");
 }
 
-#[test]
-fn what_a_silent_peer_was_asked_for_is_asked_of_another() {
+/// Two have the same, and the third has asked the one who answers nothing before it met the other.
+fn asked_in_vain() -> Simulation {
     let mut simulation = Simulation::new(3);
     simulation.append(1, 40);
     simulation.connect(1, 2);
@@ -386,6 +386,12 @@ fn what_a_silent_peer_was_asked_for_is_asked_of_another() {
         simulation.deliver(turn); // the silent one is asked first
     }
     simulation.connect(0, 2);
+    simulation
+}
+
+#[test]
+fn what_a_silent_peer_was_asked_for_is_asked_of_another() {
+    let mut simulation = asked_in_vain();
     simulation.calm();
     assert_equal(&simulation.nodes[0].set, &simulation.nodes[2].set);
 }
@@ -393,16 +399,7 @@ fn what_a_silent_peer_was_asked_for_is_asked_of_another() {
 /// It is never silent, and yet would take hours over what another has at hand.
 #[test]
 fn what_a_peer_drips_block_by_block_is_asked_of_another() {
-    let mut simulation = Simulation::new(3);
-    simulation.append(1, 40);
-    simulation.connect(1, 2);
-    simulation.calm();
-    simulation.mute = Some(1);
-    simulation.connect(0, 1);
-    for turn in 0..200 {
-        simulation.deliver(turn);
-    }
-    simulation.connect(0, 2);
+    let mut simulation = asked_in_vain();
     for round in 0..12 {
         if let Some(serve) = simulation.unserved.pop_front() {
             simulation.answer(serve);
