@@ -414,3 +414,36 @@ fn what_a_peer_drips_block_by_block_is_asked_of_another() {
     }
     assert_equal(&simulation.nodes[0].set, &simulation.nodes[2].set);
 }
+
+/// A line so slow that answers are minutes old is asked once for each block, as long as nobody else has them.
+#[test]
+fn what_only_a_slow_peer_has_is_not_asked_of_it_again_and_again() {
+    let mut simulation = Simulation::new(2);
+    simulation.append(1, 40);
+    simulation.mute = Some(1);
+    simulation.connect(0, 1);
+    for turn in 0..200 {
+        simulation.deliver(turn);
+    }
+    let mut most = 0;
+    for round in 0..40 {
+        if let Some(serve) = simulation.unserved.pop_front() {
+            simulation.answer(serve);
+        }
+        for turn in 0..500 {
+            simulation.deliver(turn + round);
+            simulation.store(0);
+        }
+        // Once the head is here, all blocks are asked for; from then on they can only become fewer.
+        if round < 3 {
+            most = simulation.unserved.len();
+        } else {
+            assert!(simulation.unserved.len() < most, "round {round}");
+            most = simulation.unserved.len().max(1);
+        }
+        for _ in 0..40 {
+            simulation.pass(Duration::from_millis(250));
+        }
+    }
+    assert_equal(&simulation.nodes[0].set, &simulation.nodes[1].set);
+}
