@@ -174,20 +174,21 @@ impl Writer {
         done.map_err(|error| self.recover(error))
     }
 
-    /// Keeps a sealed draft; durable when it returns.
-    pub fn keep_draft(&mut self, id: DraftId, sealed: Bytes) -> Result<(), DriveError> {
-        let mut batch = Batch::new();
+    /// Keeps a sealed draft, and drops those that are dead by then, at once; durable when it returns.
+    pub fn keep_draft(
+        &mut self,
+        id: DraftId,
+        sealed: Bytes,
+        dead: &[DraftId],
+    ) -> Result<(), DriveError> {
+        let mut batch = dropped(dead);
         batch.draft(id, sealed);
         Ok(self.set.commit(batch)?.wait()?)
     }
 
     /// Drops drafts; durable when it returns.
     pub fn drop_drafts(&mut self, ids: &[DraftId]) -> Result<(), DriveError> {
-        let mut batch = Batch::new();
-        for id in ids {
-            batch.draft(*id, Bytes::new());
-        }
-        Ok(self.set.commit(batch)?.wait()?)
+        Ok(self.set.commit(dropped(ids))?.wait()?)
     }
 
     /// Waits until everything in flight is durable.
@@ -450,6 +451,15 @@ impl Writer {
         }
         Ok(0)
     }
+}
+
+/// A batch that drops drafts.
+fn dropped(ids: &[DraftId]) -> Batch {
+    let mut batch = Batch::new();
+    for id in ids {
+        batch.draft(*id, Bytes::new());
+    }
+    batch
 }
 
 /// The version that the commit ending at metadata length `length` makes.

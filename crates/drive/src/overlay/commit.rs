@@ -2,7 +2,7 @@
 
 use super::plan::{Plan, Planned, Which};
 use super::shared::{Body, Shared};
-use super::state::{Doomed, File};
+use super::state::{DeadDraft, Doomed, File};
 use super::{FileId, Overlay, gone, lock};
 use crate::drive::commit::DraftId;
 use crate::drive::compose::Form;
@@ -342,16 +342,12 @@ fn edit_of(body: &Body) -> Option<&Edit> {
 
 /// The dead drafts of nodes that a portion deletes or writes anew go with it: a power cut before another portion took
 /// them would bring back what is gone, as a newer version even. The rest, of what never was in the tree, go with the last.
-fn ended(
-    dead: &mut Vec<(DraftId, NodeId)>,
-    nodes: &HashSet<NodeId>,
-    is_last: bool,
-) -> Vec<DraftId> {
-    let goes = |(_, node): &(DraftId, NodeId)| is_last || nodes.contains(node);
+fn ended(dead: &mut Vec<DeadDraft>, nodes: &HashSet<NodeId>, is_last: bool) -> Vec<DraftId> {
+    let goes = |one: &DeadDraft| is_last || nodes.contains(&one.node);
     let (now, later) = std::mem::take(dead).into_iter().partition(goes);
     *dead = later;
-    let now: Vec<(DraftId, NodeId)> = now;
-    now.into_iter().map(|(draft, _)| draft).collect()
+    let now: Vec<DeadDraft> = now;
+    now.into_iter().map(|one| one.id).collect()
 }
 
 /// Files with bytes stored ahead go alone: those hang on an intake of their own. So do those beside whose version there
@@ -462,14 +458,17 @@ mod tests {
 
     #[test]
     fn a_dead_draft_goes_with_the_portion_that_ends_its_file() {
-        let [deleted, rewritten, unborn] =
-            [1, 2, 3].map(|n| ([n; 16], NodeId::generate(Kind::File)));
+        let [deleted, rewritten, unborn] = [1, 2, 3].map(|number| DeadDraft {
+            id: [number; 16],
+            node: NodeId::generate(Kind::File),
+            born: number < 3,
+        });
         let mut dead = vec![unborn, deleted, rewritten];
         let mut with =
             |nodes: &[NodeId], is_last| ended(&mut dead, &nodes.iter().copied().collect(), is_last);
-        assert_eq!(with(&[rewritten.1], false), [rewritten.0]);
+        assert_eq!(with(&[rewritten.node], false), [rewritten.id]);
         assert_eq!(with(&[NodeId::generate(Kind::File)], false), [[0; 16]; 0]);
-        assert_eq!(with(&[deleted.1], false), [deleted.0]);
-        assert_eq!(with(&[], true), [unborn.0]);
+        assert_eq!(with(&[deleted.node], false), [deleted.id]);
+        assert_eq!(with(&[], true), [unborn.id]);
     }
 }

@@ -2,8 +2,9 @@
 
 use super::plan::{Which, birth};
 use super::shared::{Body, Shared};
-use super::state::{File, Key, State};
+use super::state::{DeadDraft, File, Key, State};
 use super::{FileId, Overlay, gone};
+use crate::drive::commit::DraftId;
 use crate::drive::edit::Edit;
 use crate::error::DriveError;
 use crate::handle::FileReader;
@@ -387,22 +388,45 @@ impl Overlay {
             return Ok(false);
         }
         // Taken before the birth is formed: who renames later makes the draft old once more.
-        edit.draft_is_old |= shared.changed_birth.swap(false, Ordering::AcqRel);
-        let Some(birth) = self.birth_of(shared.id) else {
+        let has_moved = shared.changed_birth.swap(false, Ordering::AcqRel);
+        let Some((birth, dead)) = self.birth_of(shared.id)? else {
+            shared.changed_birth.fetch_or(has_moved, Ordering::AcqRel);
             return Ok(false);
         };
-        let kept = edit.sync_birth(&self.drive, birth);
+        edit.draft_is_old |= has_moved || !dead.is_empty();
+        let ids: Vec<DraftId> = dead.iter().map(|one| one.id).collect();
+        let kept = edit.sync_birth(&self.drive, birth, &ids);
+        if matches!(kept, Ok(true)) {
+            let mut state = self.state();
+            state.dead_drafts.retain(|one| !dead.contains(one));
+        }
         self.note_draft(shared, edit);
         kept
     }
 
-    /// What brings a new file into being, unless its folder is new too.
-    fn birth_of(&self, id: FileId) -> Option<Record> {
-        let state = self.state();
-        let file = state.file(id).filter(|file| !file.born && !file.orphan)?;
-        let (parent, _) = file.pending.place.as_ref()?;
+    /// What brings a new file into being, and the drafts of removed files that end with this, since one of them may have
+    /// the name. None where a draft is not enough, since the next start would find two of that name, or no folder: its
+    /// folder is new too, the name is freed in memory only, or another file's draft may still have it.
+    fn birth_of(&self, id: FileId) -> Result<Option<(Record, Vec<DeadDraft>)>, DriveError> {
+        let mut state = self.state();
+        let is_unborn = |file: &&File| !file.born && !file.orphan;
+        let Some(file) = state.file(id).filter(is_unborn) else {
+            return Ok(None);
+        };
+        let Some((parent, name)) = &file.pending.place else {
+            return Ok(None);
+        };
         let folder = state.by_key(&(*parent, None)).and_then(|id| state.file(id));
-        folder.is_none_or(|folder| folder.born).then(|| birth(file))
+        if folder.is_some_and(|folder| !folder.born) {
+            return Ok(None);
+        }
+        let (picture, birth) = (self.picture()?, birth(file));
+        let group = self.nodes_of(&picture, *parent)?;
+        if picture.tree().child(&group, name)?.is_some() || state.has_others_moved(id) {
+            return Ok(None);
+        }
+        let never_born = state.dead_drafts.iter().filter(|one| !one.born);
+        Ok(Some((birth, never_born.copied().collect())))
     }
 
     /// After a draft was kept. Whoever removed the file meanwhile did not see it: at the next start it would come back.
@@ -410,12 +434,11 @@ impl Overlay {
         shared.note(edit);
         if shared.nameless.load(Ordering::Acquire) {
             let mut state = self.state();
-            let node = state.file(shared.id).map(|file| file.node);
+            let file = state.file(shared.id).map(|file| (file.node, file.born));
             // Of a file that is forgotten by now no deletion will come: its draft goes with whatever comes last.
-            let node = node.unwrap_or(NodeId::ROOT);
-            state
-                .dead_drafts
-                .extend(edit.draft.map(|draft| (draft, node)));
+            let (node, born) = file.unwrap_or((NodeId::ROOT, edit.node.is_some()));
+            let dead = edit.draft.map(|id| DeadDraft { id, node, born });
+            state.dead_drafts.extend(dead);
             drop(state);
             self.wake();
         }
@@ -454,8 +477,10 @@ impl Overlay {
             let bytes = shared.give_up();
             self.account(-bytes);
             self.hold(&shared, bytes as usize);
-            let node = state.file(id).map(|file| file.node);
-            state.dead_drafts.extend(shared.draft().zip(node));
+            let file = state.file(id).map(|file| (file.node, file.born));
+            let dead = shared.draft().zip(file);
+            let dead = dead.map(|(id, (node, born))| DeadDraft { id, node, born });
+            state.dead_drafts.extend(dead);
             if let Some(file) = state.file_mut(id).filter(|_| !shared.is_open()) {
                 file.shared = None;
                 self.hold(&shared, 0);

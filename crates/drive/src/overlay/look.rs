@@ -263,14 +263,23 @@ impl Overlay {
         if !file.born || file.node == NodeId::ROOT {
             return Ok(vec![file.node]);
         }
-        if let Some(group) = lock(&self.groups).get(picture, &file.node) {
+        self.nodes_of(picture, file.node)
+    }
+
+    /// The same for a folder in the tree.
+    pub(super) fn nodes_of(
+        &self,
+        picture: &Picture,
+        folder: NodeId,
+    ) -> Result<Vec<NodeId>, DriveError> {
+        if let Some(group) = lock(&self.groups).get(picture, &folder) {
             return Ok(group);
         }
-        let mut group = picture.tree().group(file.node)?;
+        let mut group = picture.tree().group(folder)?;
         if group.is_empty() {
-            group.push(file.node);
+            group.push(folder);
         }
-        lock(&self.groups).put(picture, file.node, &group);
+        lock(&self.groups).put(picture, folder, &group);
         Ok(group)
     }
 

@@ -1,11 +1,11 @@
 //! What a commit takes along, and the records it becomes.
 
 use super::shared::Shared;
-use super::state::{Doomed, File, Pending, State};
+use super::state::{DeadDraft, Doomed, File, Pending, State};
 use super::{FileId, Overlay, gone};
 use crate::content::intake::Intake;
 use crate::drive::Work;
-use crate::drive::commit::{Change, DraftId};
+use crate::drive::commit::Change;
 use crate::drive::compose::Form;
 use crate::drive::edit::Edit;
 use crate::drive::now;
@@ -21,7 +21,8 @@ use std::sync::Arc;
 pub(super) enum Which {
     /// Bytes of those whose time has come.
     Due,
-    /// Bytes of those only whose names need them: of new files that no draft holds.
+    /// Bytes of those only whose names need them: of files that are new, or took the place of another, unless a draft
+    /// holds them.
     New,
     /// Bytes of those, and of this one.
     File(FileId),
@@ -29,12 +30,27 @@ pub(super) enum Which {
     All,
 }
 
+impl Which {
+    /// Does it take a file's bytes along? Those of a file that is being written wait, unless they are asked for, or a draft
+    /// has them under a name that is free by now.
+    fn takes(self, id: FileId, file: &File, shared: &Shared) -> bool {
+        match self {
+            Self::All => true,
+            Self::File(asked) if asked == id => true,
+            Self::New if !file.fresh => false,
+            Self::New if file.born => true,
+            Self::New if shared.is_kept() => false,
+            _ => shared.is_due() || file.fresh && shared.has_moved(),
+        }
+    }
+}
+
 /// Everything one commit, or several in a row, will write.
 #[derive(Default)]
 pub(super) struct Plan {
     pub files: Vec<Planned>,
     pub doomed: Vec<Doomed>,
-    pub dead_drafts: Vec<(DraftId, NodeId)>,
+    pub dead_drafts: Vec<DeadDraft>,
     /// What changed later is not part of it.
     pub stamp: u64,
     /// Files that stay as they are, with their names.
@@ -66,12 +82,7 @@ impl Plan {
         };
         for (id, file) in state.files().filter(|(_, file)| file.is_pending()) {
             let changed = file.shared.as_ref().filter(|shared| shared.is_changed());
-            let is_asked = which == Which::All || which == Which::File(id);
-            let may = |shared: &Shared| match which {
-                Which::New => file.fresh && (file.born || !shared.is_kept()),
-                _ => true,
-            };
-            let bytes = changed.filter(|shared| is_asked || may(shared) && shared.is_due());
+            let bytes = changed.filter(|shared| which.takes(id, file, shared));
             if changed.is_some() && bytes.is_none() && (file.fresh || file.pending.is_empty()) {
                 plan.left.push(id);
             } else {

@@ -10,6 +10,9 @@ use crate::error::DriveError;
 use crate::path::Name;
 use crate::record::{Kind, NodeId};
 
+/// Commits that one rename asks for at most: a file whose bytes were lost to a failed write never gets into the tree.
+const TRIES: usize = 4;
+
 /// A name in a folder.
 type At<'a> = (FileId, &'a Name);
 
@@ -21,18 +24,47 @@ struct Move<'a> {
     target: Option<FileId>,
 }
 
+/// What has to be in the tree before a rename can be done in memory.
+fn first(state: &State, what: &Move<'_>, replace: Replace) -> Option<FileId> {
+    let target = what.target.filter(|_| replace != Replace::Refused);
+    let is_exchange = target.is_some() && replace == Replace::Exchange;
+    let is_first = |id: &FileId| {
+        let Some(file) = state.file(*id) else {
+            return false;
+        };
+        let is_target = Some(*id) == target;
+        // The tree would show at the new name what this took the place of, or the place that it has left.
+        let is_between = file.born && (file.fresh || is_target && file.pending.place.is_some());
+        // It was durable under the name that it loses: a power cut must find it, or what comes in its place, there.
+        let is_durable = (is_exchange || is_target) && has_draft(file);
+        is_between || is_durable || is_exchange && !file.born
+    };
+    let is_passed_on = |target| !is_exchange && is_unwritten(state, what.source, target);
+    let passed_on = target.is_some_and(is_passed_on).then_some(what.source);
+    let mut both = std::iter::once(what.source).chain(target);
+    both.find(is_first).or(passed_on)
+}
+
 /// Would bytes that are not committed have to pass from node to node? Those of an open file stay with its node.
 fn is_unwritten(state: &State, source: FileId, target: FileId) -> bool {
     let is_born = |id| state.file(id).is_some_and(|file| file.born);
     let is_open = |file: &File| file.shared.as_ref().is_some_and(|shared| shared.is_open());
     let is_unwritten = |file: &File| file.born && file.is_pending() && !is_open(file);
-    source != target && is_born(target) && state.file(source).is_some_and(is_unwritten)
+    is_born(target) && state.file(source).is_some_and(is_unwritten)
+}
+
+/// Was it synced since its last commit?
+fn has_draft(file: &File) -> bool {
+    file.shared
+        .as_ref()
+        .is_some_and(|shared| shared.draft().is_some())
 }
 
 impl Overlay {
     /// Moves or renames.
     pub fn rename(&self, from: At<'_>, to: At<'_>, replace: Replace) -> Result<(), DriveError> {
         self.check_writable()?;
+        let mut tries = 0..TRIES;
         let (mut state, picture, what, _one) = loop {
             let target = self.peek(to)?.filter(|_| replace == Replace::Allowed);
             if let Some(target) = target {
@@ -45,14 +77,13 @@ impl Overlay {
             let Some(what) = self.look_up(&mut state, &picture, from, to)? else {
                 return Ok(());
             };
-            let is_prepared = match (what.target, replace) {
-                (Some(target), Replace::Allowed) => {
-                    one.is_some() && !is_unwritten(&state, what.source, target)
+            match first(&state, &what, replace) {
+                Some(first) if tries.next().is_some() => {
+                    drop((state, one));
+                    self.commit(Which::File(first))?;
                 }
-                _ => true,
-            };
-            if is_prepared {
-                break (state, picture, what, one);
+                _ if what.target.is_some() && replace == Replace::Allowed && one.is_none() => {}
+                _ => break (state, picture, what, one),
             }
         };
         match (what.target, replace) {
@@ -81,24 +112,16 @@ impl Overlay {
         self.find(&mut state, &picture, folder, name)
     }
 
-    /// What has to be in the tree before one takes the other's place: bytes that are open, and, where both are in the
-    /// tree, everything, since bytes then pass from node to node.
+    /// What is open keeps its bytes, and a losing version is settled, before another takes the place.
     fn prepare(&self, from: At<'_>, target: FileId) -> Result<(), DriveError> {
-        self.keep_what_is_open(target)?;
-        let Some(source) = self.peek(from)?.filter(|source| *source != target) else {
+        if self.peek(from)?.is_none_or(|source| source == target) {
             return Ok(());
-        };
-        let (unwritten, copy) = {
-            let state = self.state();
-            let copy = state.file(target).and_then(|file| file.copy);
-            (is_unwritten(&state, source, target), copy)
-        };
-        if let Some(loser) = copy {
-            return self.dismiss(target, loser);
         }
-        match unwritten {
-            true => self.commit(Which::File(source)),
-            false => Ok(()),
+        self.keep_what_is_open(target)?;
+        let loser = self.state().file(target).and_then(|file| file.copy);
+        match loser {
+            Some(loser) => self.dismiss(target, loser),
+            None => Ok(()),
         }
     }
 

@@ -112,6 +112,11 @@ impl Shared {
         lock(&self.times).is_kept && !self.changed_birth.load(Ordering::Acquire)
     }
 
+    /// Does its draft say another name, or other details, than a new file has now?
+    pub fn has_moved(&self) -> bool {
+        self.changed_birth.load(Ordering::Acquire) && self.draft().is_some()
+    }
+
     /// Its bytes in memory are given up; how many they were.
     pub fn give_up(&self) -> i64 {
         self.counted.swap(0, Ordering::AcqRel) as i64

@@ -7,7 +7,7 @@ use crate::drive::gone::Gone;
 use crate::path::Name;
 use crate::record::{Attrs, Content, Kind, NodeId, Time};
 use crate::version::Dot;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -136,6 +136,16 @@ pub(super) struct Doomed {
     pub stamp: u64,
 }
 
+/// The draft of a file that is no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DeadDraft {
+    pub id: DraftId,
+    /// The node that it was of.
+    pub node: NodeId,
+    /// Was that in the tree?
+    pub born: bool,
+}
+
 /// Times that are not recorded: when a folder's entries changed, when anything about a file changed.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Times {
@@ -151,8 +161,9 @@ pub(super) struct State {
     by_key: HashMap<Key, FileId>,
     names: HashMap<NodeId, BTreeMap<Name, Slot>>,
     pub doomed: Vec<Doomed>,
-    /// Drafts of files that are no more, and the nodes they were of.
-    pub dead_drafts: Vec<(DraftId, NodeId)>,
+    pub dead_drafts: Vec<DeadDraft>,
+    /// Files that were never committed, of which a draft says another name or other details.
+    moved: BTreeSet<FileId>,
     pub freed: Gone,
     times: HashMap<NodeId, Times>,
     stamp: u64,
@@ -166,6 +177,7 @@ impl State {
             names: HashMap::new(),
             doomed: Vec::new(),
             dead_drafts: Vec::new(),
+            moved: BTreeSet::new(),
             freed: Gone::default(),
             times: HashMap::new(),
             stamp: 0,
@@ -297,8 +309,20 @@ impl State {
             file.stamp = stamp;
             if let Some(shared) = &file.shared {
                 shared.changed_birth.store(true, Ordering::Release);
+                self.moved.extend(file.fresh.then_some(id));
             }
         }
+    }
+
+    /// Does the draft of any file but this one say where that file is no more?
+    pub fn has_others_moved(&mut self, id: FileId) -> bool {
+        let files = &self.files;
+        self.moved.retain(|id| {
+            let file = files.get(id).filter(|file| file.fresh && !file.orphan);
+            file.and_then(|file| file.shared.as_ref())
+                .is_some_and(|shared| shared.has_moved())
+        });
+        self.moved.iter().any(|moved| *moved != id)
     }
 
     /// A node of the tree is to be deleted.

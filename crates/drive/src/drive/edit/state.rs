@@ -176,28 +176,43 @@ impl Edit {
             version,
             floor,
         };
-        self.keep_if_small(drive, start)
+        self.keep_if_small(drive, start, &[])
     }
 
-    /// The same for a file that was never committed: `birth` brings it into being at the next start. False: it has too
-    /// much for a draft.
-    pub fn sync_birth(&mut self, drive: &Drive, birth: Record) -> Result<bool, DriveError> {
+    /// The same for a file that was never committed: `birth` brings it into being at the next start, and nothing will the
+    /// files of the `dead` drafts. False: it has too much for a draft.
+    pub fn sync_birth(
+        &mut self,
+        drive: &Drive,
+        birth: Record,
+        dead: &[DraftId],
+    ) -> Result<bool, DriveError> {
         self.check()?;
-        self.keep_if_small(drive, Start::Birth(Box::new(birth)))
+        self.keep_if_small(drive, Start::Birth(Box::new(birth)), dead)
     }
 
     /// False: it has too much for a draft.
-    fn keep_if_small(&mut self, drive: &Drive, start: Start) -> Result<bool, DriveError> {
+    fn keep_if_small(
+        &mut self,
+        drive: &Drive,
+        start: Start,
+        dead: &[DraftId],
+    ) -> Result<bool, DriveError> {
         if self.staged.is_some() || self.dirty.bytes() > MAX_DRAFT {
             return Ok(false);
         }
         if self.draft.is_none() || self.draft_is_old {
-            self.keep_draft(drive, start)?;
+            self.keep_draft(drive, start, dead)?;
         }
         Ok(true)
     }
 
-    fn keep_draft(&mut self, drive: &Drive, start: Start) -> Result<(), DriveError> {
+    fn keep_draft(
+        &mut self,
+        drive: &Drive,
+        start: Start,
+        dead: &[DraftId],
+    ) -> Result<(), DriveError> {
         let draft = Draft {
             start,
             size: self.size,
@@ -208,7 +223,7 @@ impl Edit {
         self.dirty = draft.dirty;
         let sealed = draft::key(&drive.read_key).seal(&plaintext?);
         let id = self.draft.unwrap_or_else(|| NodeId::generate(Kind::File).0);
-        drive.writer()?.keep_draft(id, sealed.into())?;
+        drive.writer()?.keep_draft(id, sealed.into(), dead)?;
         (self.draft, self.draft_is_old) = (Some(id), false);
         Ok(())
     }
