@@ -228,3 +228,39 @@ fn a_name_that_was_taken_over_and_moved_on_is_free() {
     assert!(crashed.drive.stat(&path("saved")).is_err());
     assert_eq!(read(&crashed.drive, &path("moved")), b"second");
 }
+
+/// However often: the name that the tree still has is freed there first, rather than that each journal becomes a version.
+#[test]
+fn a_journal_that_was_in_the_tree_once_makes_no_more_versions() {
+    let space = Space::new();
+    let peer = Peer::new(&space, 1);
+    let overlay = over(&peer);
+    let journal = name("journal");
+    drop(synced(&overlay, "journal", b"in the tree"));
+    overlay.sync().expect("durable");
+    let before = peer.drive.history(&path("journal")).expect("history").len();
+    for _ in 0..10 {
+        overlay.remove_file(ROOT, &journal).expect("removed");
+        drop(synced(&overlay, "journal", b"for a moment"));
+    }
+    overlay.remove_file(ROOT, &journal).expect("removed");
+    overlay.close().expect("durable");
+    let after = peer.drive.history(&path("journal")).expect("history").len();
+    assert!(after <= before + 1, "{before} versions became {after}");
+}
+
+/// A program that locks a file by writing its next version beside it, under a name that is used again at once.
+#[test]
+fn a_lock_that_is_renamed_over_its_file_again_and_again_makes_versions_of_the_file_only() {
+    let space = Space::new();
+    let peer = Peer::new(&space, 1);
+    let overlay = over(&peer);
+    for number in 0..10 {
+        drop(save_beside(&overlay, format!("save {number}").as_bytes()));
+    }
+    overlay.close().expect("durable");
+    assert_eq!(read(&peer.drive, &path("saved")), b"save 9");
+    let history = |at| peer.drive.history(&path(at)).map_or(0, |found| found.len());
+    assert_eq!(history("saved.new"), 0);
+    assert!(history("saved") >= 1);
+}

@@ -330,8 +330,14 @@ impl OpenFile {
                     }
                 }
             }
-        } else if self.overlay.sync_unborn(&self.shared)? {
-            return Ok(());
+        } else {
+            // Rather the names of others are committed than this file, which may be a lock that is gone in a moment.
+            if !self.overlay.is_name_free(self.id())? {
+                self.overlay.commit(Which::New)?;
+            }
+            if self.overlay.sync_unborn(&self.shared)? {
+                return Ok(());
+            }
         }
         self.overlay.commit(Which::File(self.id()))
     }
@@ -375,8 +381,8 @@ impl Overlay {
         state.file(id).is_some_and(recorded)
     }
 
-    /// Keeps a new file as a draft until its first commit. False where that is not enough: its folder is new too, it is
-    /// large, or its first commit is under way.
+    /// Keeps a new file as a draft until its first commit. False where that is not enough: its folder is new too, its name
+    /// is not free, it is large, or its first commit is under way.
     pub(super) fn sync_unborn(&self, shared: &Shared) -> Result<bool, DriveError> {
         // Locked from here on, so that no commit comes between what the draft says and its being kept.
         let mut body = shared.body();
@@ -389,9 +395,10 @@ impl Overlay {
         }
         // Taken before the birth is formed: who renames later makes the draft old once more.
         let has_moved = shared.changed_birth.swap(false, Ordering::AcqRel);
-        let Some((birth, dead)) = self.birth_of(shared.id)? else {
+        let birth = self.birth_of(shared.id);
+        let Ok(Some((birth, dead))) = birth else {
             shared.changed_birth.fetch_or(has_moved, Ordering::AcqRel);
-            return Ok(false);
+            return birth.map(|_| false);
         };
         edit.draft_is_old |= has_moved || !dead.is_empty();
         let ids: Vec<DraftId> = dead.iter().map(|one| one.id).collect();
@@ -405,28 +412,40 @@ impl Overlay {
     }
 
     /// What brings a new file into being, and the drafts of removed files that end with this, since one of them may have
-    /// the name. None where a draft is not enough, since the next start would find two of that name, or no folder: its
-    /// folder is new too, the name is freed in memory only, or another file's draft may still have it.
+    /// the name. None where no draft can say it: its folder is new too, or its name is not free.
     fn birth_of(&self, id: FileId) -> Result<Option<(Record, Vec<DeadDraft>)>, DriveError> {
         let mut state = self.state();
+        if !self.is_free(&mut state, id)? {
+            return Ok(None);
+        }
         let is_unborn = |file: &&File| !file.born && !file.orphan;
         let Some(file) = state.file(id).filter(is_unborn) else {
             return Ok(None);
         };
-        let Some((parent, name)) = &file.pending.place else {
-            return Ok(None);
-        };
-        let folder = state.by_key(&(*parent, None)).and_then(|id| state.file(id));
+        let folder = file.pending.place.as_ref().map(|(folder, _)| *folder);
+        let folder = folder.and_then(|node| state.file(state.by_key(&(node, None))?));
         if folder.is_some_and(|folder| !folder.born) {
             return Ok(None);
         }
-        let (picture, birth) = (self.picture()?, birth(file));
-        let group = self.nodes_of(&picture, *parent)?;
-        if picture.tree().child(&group, name)?.is_some() || state.has_others_moved(id) {
-            return Ok(None);
-        }
         let never_born = state.dead_drafts.iter().filter(|one| !one.born);
-        Ok(Some((birth, never_born.copied().collect())))
+        Ok(Some((birth(file), never_born.copied().collect())))
+    }
+
+    /// Would the next start find nothing else under the name of a new file? It would, where the name is freed in memory
+    /// only, or the draft of another file that moved may still have it.
+    fn is_name_free(&self, id: FileId) -> Result<bool, DriveError> {
+        self.is_free(&mut self.state(), id)
+    }
+
+    fn is_free(&self, state: &mut State, id: FileId) -> Result<bool, DriveError> {
+        let place = state.file(id).and_then(|file| file.pending.place.clone());
+        let Some((folder, name)) = place else {
+            return Ok(true);
+        };
+        let picture = self.picture()?;
+        let group = self.nodes_of(&picture, folder)?;
+        let is_taken = picture.tree().child(&group, &name)?.is_some();
+        Ok(!is_taken && !state.has_others_moved(id))
     }
 
     /// After a draft was kept. Whoever removed the file meanwhile did not see it: at the next start it would come back.
