@@ -395,6 +395,21 @@ fn what_others_change_is_told() {
     }
 }
 
+/// `tar -S` takes what has no room at all for one hole: it would archive zeros, and fetch nothing.
+#[test]
+fn what_is_not_here_takes_next_to_no_room_and_yet_some() {
+    let space = Space::new();
+    let (alice, bob) = (Peer::new(&space, 1), Peer::new(&space, 2));
+    write(&alice.drive, "far", &noise(300_000, 1));
+    let stored = |peer: &Peer| look(&over(peer), "far").expect("there").stored;
+    bob.pull(&alice, false);
+    assert_eq!((stored(&alice), stored(&bob)), (300_000, 1));
+    let before = bob.drive.disk_size();
+    bob.pull(&alice, true);
+    assert_eq!(stored(&bob), 300_000);
+    assert!(bob.drive.disk_size() >= before + 300_000);
+}
+
 #[test]
 fn a_program_that_had_a_file_open_writes_beside_what_came_meanwhile() {
     let space = Space::new();

@@ -11,7 +11,8 @@ use cobox_view::kv::ReadRows;
 
 impl Drive {
     /// Bytes of an entry's content that are stored here, as far as its record and the one below it tell. Holes are not:
-    /// programs that see no more room taken than there are bytes do not look for holes, and copy them as zeros.
+    /// programs that see no more room taken than there are bytes do not look for holes, and copy them as zeros. One byte
+    /// at least of what is not a hole: `tar` takes what has no room at all for one hole, and would archive zeros.
     pub(crate) fn stored<R: ReadRows + ?Sized>(
         &self,
         tree: &Tree<'_, R>,
@@ -31,8 +32,21 @@ impl Drive {
         Ok(size.min(self.stored_of(under.iter().chain(over))))
     }
 
+    /// Bytes that the space takes on this machine's disk, with its history.
+    pub fn disk_size(&self) -> u64 {
+        self.set.disk_size()
+    }
+
     fn stored_of<'a>(&self, runs: impl Iterator<Item = &'a Run>) -> u64 {
-        let stored = runs.filter(|run| run.codec != Codec::Hole && self.blocks.holds(run));
-        stored.map(|run| run.length).sum()
+        let (mut stored, mut has_data) = (0, false);
+        for run in runs.filter(|run| run.codec != Codec::Hole) {
+            has_data = true;
+            stored += if self.blocks.holds(run) {
+                run.length
+            } else {
+                0
+            };
+        }
+        stored.max(has_data.into())
     }
 }

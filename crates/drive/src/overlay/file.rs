@@ -401,9 +401,12 @@ impl Overlay {
             return birth.map(|_| false);
         };
         edit.draft_is_old |= has_moved || !dead.is_empty();
+        let place = birth.place.clone();
+        let place = place.map(|write| (write.value.parent, write.value.name));
         let ids: Vec<DraftId> = dead.iter().map(|one| one.id).collect();
         let kept = edit.sync_birth(&self.drive, birth, &ids);
         if matches!(kept, Ok(true)) {
+            shared.note_place(place);
             let mut state = self.state();
             state.dead_drafts.retain(|one| !dead.contains(one));
         }
@@ -439,13 +442,13 @@ impl Overlay {
 
     fn is_free(&self, state: &mut State, id: FileId) -> Result<bool, DriveError> {
         let place = state.file(id).and_then(|file| file.pending.place.clone());
-        let Some((folder, name)) = place else {
+        let Some(place) = place else {
             return Ok(true);
         };
         let picture = self.picture()?;
-        let group = self.nodes_of(&picture, folder)?;
-        let is_taken = picture.tree().child(&group, &name)?.is_some();
-        Ok(!is_taken && !state.has_others_moved(id))
+        let group = self.nodes_of(&picture, place.0)?;
+        let is_taken = picture.tree().child(&group, &place.1)?.is_some();
+        Ok(!is_taken && !state.is_anothers_draft_at(&place, id))
     }
 
     /// After a draft was kept. Whoever removed the file meanwhile did not see it: at the next start it would come back.

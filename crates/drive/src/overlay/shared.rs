@@ -1,5 +1,6 @@
 //! What everybody who has a file open shares: its bytes, and what may be asked without waiting for them.
 
+use super::state::Place;
 use super::{FileId, lock};
 use crate::drive::commit::DraftId;
 use crate::drive::edit::Edit;
@@ -37,6 +38,8 @@ pub(super) struct Shared {
 struct Times {
     mtime: Option<Time>,
     draft: Option<DraftId>,
+    /// Where a new file was when its draft was kept.
+    kept_at: Option<Place>,
     /// Is all of it in the draft?
     is_kept: bool,
     first: Option<Instant>,
@@ -110,6 +113,16 @@ impl Shared {
     /// Would a crash find all of it in its draft?
     pub fn is_kept(&self) -> bool {
         lock(&self.times).is_kept && !self.changed_birth.load(Ordering::Acquire)
+    }
+
+    /// A new file's draft was kept, and says that it is there.
+    pub fn note_place(&self, place: Option<Place>) {
+        lock(&self.times).kept_at = place;
+    }
+
+    /// Would a crash find it there, though it may have moved since?
+    pub fn is_kept_at(&self, place: &Place) -> bool {
+        self.has_moved() && lock(&self.times).kept_at.as_ref() == Some(place)
     }
 
     /// Does its draft say another name, or other details, than a new file has now?

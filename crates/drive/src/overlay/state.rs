@@ -21,6 +21,9 @@ const MANY_TIMES: usize = 100_000;
 /// What a number stands for: a node, or a losing version of one shown beside the winner.
 pub(super) type Key = (NodeId, Option<Dot>);
 
+/// A name in a folder.
+pub(super) type Place = (NodeId, Name);
+
 /// A file, folder or symlink that somebody has a number of.
 #[derive(Debug)]
 pub(super) struct File {
@@ -39,7 +42,7 @@ pub(super) struct File {
     /// No name leads to it any more; it lives while it is open.
     pub orphan: bool,
     /// Folder and name as last told. None for the root.
-    pub at: Option<(NodeId, Name)>,
+    pub at: Option<Place>,
     /// Version of the content as last told.
     pub told: Option<Dot>,
     /// Details as last told.
@@ -54,7 +57,7 @@ pub(super) struct File {
 /// Registers that the next commit writes.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Pending {
-    pub place: Option<(NodeId, Name)>,
+    pub place: Option<Place>,
     pub attrs: Option<Attrs>,
     /// Content that is not in `shared`: a symlink's target, an empty file.
     pub content: Option<Content>,
@@ -314,15 +317,18 @@ impl State {
         }
     }
 
-    /// Does the draft of any file but this one say where that file is no more?
-    pub fn has_others_moved(&mut self, id: FileId) -> bool {
+    /// Does the draft of another file than this one, which has moved since, say that it is there?
+    pub fn is_anothers_draft_at(&mut self, place: &Place, id: FileId) -> bool {
         let files = &self.files;
-        self.moved.retain(|id| {
+        let shared = |id: &FileId| {
             let file = files.get(id).filter(|file| file.fresh && !file.orphan);
             file.and_then(|file| file.shared.as_ref())
-                .is_some_and(|shared| shared.has_moved())
-        });
-        self.moved.iter().any(|moved| *moved != id)
+        };
+        self.moved
+            .retain(|id| shared(id).is_some_and(|shared| shared.has_moved()));
+        let others = self.moved.iter().filter(|other| **other != id);
+        let mut moved = others.filter_map(shared);
+        moved.any(|shared| shared.is_kept_at(place))
     }
 
     /// A node of the tree is to be deleted.

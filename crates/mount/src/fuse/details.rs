@@ -166,12 +166,12 @@ impl Files {
         Ok(())
     }
 
-    /// Used is what the files hold, free what the disk has that keeps the space.
+    /// Used is what the space takes of the disk that keeps it, free what is left there.
     pub(super) fn room(&self, reply: ReplyStatfs) {
-        let (files, folders, bytes) = match &self.overlay {
-            Some(overlay) => overlay.drive().totals().unwrap_or_default(),
-            None => (0, 0, 0),
-        };
+        let drive = self.overlay.as_ref().map(|overlay| overlay.drive());
+        let totals = drive.and_then(|drive| drive.totals().ok());
+        let (files, folders, _) = totals.unwrap_or_default();
+        let bytes = drive.map_or(0, |drive| drive.disk_size());
         let (free, nodes) = self.free();
         let free = free / u64::from(BLOCK);
         let total = free.saturating_add(bytes.div_ceil(u64::from(BLOCK)));
