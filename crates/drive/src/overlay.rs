@@ -14,6 +14,7 @@ mod rename;
 mod shared;
 mod stale;
 mod state;
+mod sync;
 
 pub use file::OpenFile;
 pub use look::Stat;

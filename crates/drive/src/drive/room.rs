@@ -41,11 +41,9 @@ impl Drive {
         let (mut stored, mut has_data) = (0, false);
         for run in runs.filter(|run| run.codec != Codec::Hole) {
             has_data = true;
-            stored += if self.blocks.holds(run) {
-                run.length
-            } else {
-                0
-            };
+            if self.blocks.holds(run) {
+                stored += run.length;
+            }
         }
         stored.max(has_data.into())
     }

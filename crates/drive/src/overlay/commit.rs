@@ -27,8 +27,6 @@ const LOOK: Duration = Duration::from_millis(250);
 const RETRY: Duration = Duration::from_secs(5);
 /// Bytes in memory above which a commit does not wait for its time; writers wait above twice as many.
 const MANY_BYTES: u64 = 48 << 20;
-/// More new files than this are committed rather than kept as drafts: each of those takes a sync of its own.
-const MANY_DRAFTS: usize = 8;
 /// Bytes of a commit, and its records, about.
 const PORTION: u64 = 16 << 20;
 const RECORDS: usize = 4096;
@@ -102,23 +100,6 @@ impl Overlay {
             Some(error) => Err(error),
             None => Ok(()),
         }
-    }
-
-    /// Makes everything durable.
-    pub fn sync(&self) -> Result<(), DriveError> {
-        self.commit(Which::All)
-    }
-
-    /// Makes the names in all folders durable. Bytes of files that are being written are not waited for; new files are
-    /// left to drafts while there are few, since many of them are locks and journals that are gone in a moment.
-    pub fn sync_names(&self) -> Result<(), DriveError> {
-        let unborn = self.unborn();
-        if unborn.len() <= MANY_DRAFTS {
-            for shared in unborn {
-                self.sync_unborn(&shared)?;
-            }
-        }
-        self.commit(Which::New)
     }
 
     /// Commits everything and ends the thread.

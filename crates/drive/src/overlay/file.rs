@@ -1,15 +1,14 @@
 //! Open files: opening, reading, writing, closing.
 
-use super::plan::{Which, birth};
+use super::plan::Which;
 use super::shared::{Body, Shared};
 use super::state::{DeadDraft, File, Key, State};
 use super::{FileId, Overlay, gone};
-use crate::drive::commit::DraftId;
 use crate::drive::edit::Edit;
 use crate::error::DriveError;
 use crate::handle::FileReader;
 use crate::path::DrivePath;
-use crate::record::{Kind, NodeId, Record, Time};
+use crate::record::{Kind, Time};
 use crate::tree::Tree;
 use cobox_feed::store::StoreError;
 use std::ops::Range;
@@ -313,33 +312,9 @@ impl OpenFile {
         self.overlay.failed()
     }
 
-    /// Makes what was written durable: where that is enough as a draft, else as a version.
+    /// Makes what was written durable.
     pub fn sync(&self) -> Result<(), DriveError> {
-        if self.shared.nameless.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        if self.overlay.is_recorded(self.id()) {
-            let mut body = self.shared.body();
-            match &mut *body {
-                Body::Reading(_) => return Ok(()),
-                Body::Writing(edit) => {
-                    let kept = edit.sync(&self.overlay.drive);
-                    self.overlay.note_draft(&self.shared, edit);
-                    if kept? {
-                        return Ok(());
-                    }
-                }
-            }
-        } else {
-            // Rather the names of others are committed than this file, which may be a lock that is gone in a moment.
-            if !self.overlay.is_name_free(self.id())? {
-                self.overlay.commit(Which::New)?;
-            }
-            if self.overlay.sync_unborn(&self.shared)? {
-                return Ok(());
-            }
-        }
-        self.overlay.commit(Which::File(self.id()))
+        self.overlay.sync_file(&self.shared)
     }
 
     fn writing<'a>(&self, body: &'a mut Body) -> Result<&'a mut Edit, DriveError> {
@@ -372,105 +347,6 @@ impl Overlay {
         };
         let entry = entry.ok_or_else(|| DriveError::NotFound(path.to_string()))?;
         Edit::open(&self.drive, &tree, entry, path)
-    }
-
-    /// Is everything about a file but its bytes in the tree?
-    fn is_recorded(&self, id: FileId) -> bool {
-        let state = self.state();
-        let recorded = |file: &File| file.born && !file.fresh && file.pending.is_empty();
-        state.file(id).is_some_and(recorded)
-    }
-
-    /// Keeps a new file as a draft until its first commit. False where that is not enough: its folder is new too, its name
-    /// is not free, it is large, or its first commit is under way.
-    pub(super) fn sync_unborn(&self, shared: &Shared) -> Result<bool, DriveError> {
-        // Locked from here on, so that no commit comes between what the draft says and its being kept.
-        let mut body = shared.body();
-        let Body::Writing(edit) = &mut *body else {
-            return Ok(false);
-        };
-        // Its bytes are in a version, though `born` is not set yet: this draft would be the file anew, without them.
-        if edit.node.is_some() {
-            return Ok(false);
-        }
-        // Taken before the birth is formed: who renames later makes the draft old once more.
-        let has_moved = shared.changed_birth.swap(false, Ordering::AcqRel);
-        let birth = self.birth_of(shared.id);
-        let Ok(Some((birth, dead))) = birth else {
-            shared.changed_birth.fetch_or(has_moved, Ordering::AcqRel);
-            return birth.map(|_| false);
-        };
-        edit.draft_is_old |= has_moved || !dead.is_empty();
-        let place = birth.place.clone();
-        let place = place.map(|write| (write.value.parent, write.value.name));
-        let ids: Vec<DraftId> = dead.iter().map(|one| one.id).collect();
-        let kept = edit.sync_birth(&self.drive, birth, &ids);
-        if matches!(kept, Ok(true)) {
-            shared.note_place(place);
-            let mut state = self.state();
-            state.dead_drafts.retain(|one| !dead.contains(one));
-        }
-        self.note_draft(shared, edit);
-        kept
-    }
-
-    /// What brings a new file into being, and the drafts of removed files that end with this, since one of them may have
-    /// the name. None where no draft can say it: its folder is new too, or its name is not free.
-    fn birth_of(&self, id: FileId) -> Result<Option<(Record, Vec<DeadDraft>)>, DriveError> {
-        let mut state = self.state();
-        if !self.is_free(&mut state, id)? {
-            return Ok(None);
-        }
-        let is_unborn = |file: &&File| !file.born && !file.orphan;
-        let Some(file) = state.file(id).filter(is_unborn) else {
-            return Ok(None);
-        };
-        let folder = file.pending.place.as_ref().map(|(folder, _)| *folder);
-        let folder = folder.and_then(|node| state.file(state.by_key(&(node, None))?));
-        if folder.is_some_and(|folder| !folder.born) {
-            return Ok(None);
-        }
-        let never_born = state.dead_drafts.iter().filter(|one| !one.born);
-        Ok(Some((birth(file), never_born.copied().collect())))
-    }
-
-    /// Would the next start find nothing else under the name of a new file? It would, where the name is freed in memory
-    /// only, or the draft of another file that moved may still have it.
-    fn is_name_free(&self, id: FileId) -> Result<bool, DriveError> {
-        self.is_free(&mut self.state(), id)
-    }
-
-    fn is_free(&self, state: &mut State, id: FileId) -> Result<bool, DriveError> {
-        let place = state.file(id).and_then(|file| file.pending.place.clone());
-        let Some(place) = place else {
-            return Ok(true);
-        };
-        let picture = self.picture()?;
-        let group = self.nodes_of(&picture, place.0)?;
-        let is_taken = picture.tree().child(&group, &place.1)?.is_some();
-        Ok(!is_taken && !state.is_anothers_draft_at(&place, id))
-    }
-
-    /// After a draft was kept. Whoever removed the file meanwhile did not see it: at the next start it would come back.
-    fn note_draft(&self, shared: &Shared, edit: &Edit) {
-        shared.note(edit);
-        if shared.nameless.load(Ordering::Acquire) {
-            let mut state = self.state();
-            let file = state.file(shared.id).map(|file| (file.node, file.born));
-            // Of a file that is forgotten by now no deletion will come: its draft goes with whatever comes last.
-            let (node, born) = file.unwrap_or((NodeId::ROOT, edit.node.is_some()));
-            let dead = edit.draft.map(|id| DeadDraft { id, node, born });
-            state.dead_drafts.extend(dead);
-            drop(state);
-            self.wake();
-        }
-    }
-
-    /// New files with bytes.
-    pub(super) fn unborn(&self) -> Vec<Arc<Shared>> {
-        let state = self.state();
-        let unborn = state.files().filter(|(_, file)| !file.born && !file.orphan);
-        unborn.filter_map(|(_, file)| file.shared.clone()).collect()
     }
 
     fn closed(&self, shared: &Arc<Shared>, write: bool) {

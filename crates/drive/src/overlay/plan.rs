@@ -32,7 +32,7 @@ pub(super) enum Which {
 
 impl Which {
     /// Does it take a file's bytes along? Those of a file that is being written wait, unless they are asked for, or a draft
-    /// has them under a name that is free by now.
+    /// has them under another name than they have now.
     fn takes(self, id: FileId, file: &File, shared: &Shared) -> bool {
         match self {
             Self::All => true,

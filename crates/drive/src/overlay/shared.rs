@@ -122,7 +122,8 @@ impl Shared {
 
     /// Would a crash find it there, though it may have moved since?
     pub fn is_kept_at(&self, place: &Place) -> bool {
-        self.has_moved() && lock(&self.times).kept_at.as_ref() == Some(place)
+        let times = lock(&self.times);
+        times.draft.is_some() && times.kept_at.as_ref() == Some(place)
     }
 
     /// Does its draft say another name, or other details, than a new file has now?

@@ -165,7 +165,7 @@ pub(super) struct State {
     names: HashMap<NodeId, BTreeMap<Name, Slot>>,
     pub doomed: Vec<Doomed>,
     pub dead_drafts: Vec<DeadDraft>,
-    /// Files that were never committed, of which a draft says another name or other details.
+    /// Files that were renamed, or given other details, before their first commit: what a draft says may be old.
     moved: BTreeSet<FileId>,
     pub freed: Gone,
     times: HashMap<NodeId, Times>,
@@ -320,15 +320,11 @@ impl State {
     /// Does the draft of another file than this one, which has moved since, say that it is there?
     pub fn is_anothers_draft_at(&mut self, place: &Place, id: FileId) -> bool {
         let files = &self.files;
-        let shared = |id: &FileId| {
-            let file = files.get(id).filter(|file| file.fresh && !file.orphan);
-            file.and_then(|file| file.shared.as_ref())
-        };
-        self.moved
-            .retain(|id| shared(id).is_some_and(|shared| shared.has_moved()));
+        let fresh = |id: &FileId| files.get(id).filter(|file| file.fresh && !file.orphan);
+        self.moved.retain(|id| fresh(id).is_some());
         let others = self.moved.iter().filter(|other| **other != id);
-        let mut moved = others.filter_map(shared);
-        moved.any(|shared| shared.is_kept_at(place))
+        let mut shared = others.filter_map(|id| fresh(id)?.shared.as_ref());
+        shared.any(|shared| shared.is_kept_at(place))
     }
 
     /// A node of the tree is to be deleted.
