@@ -63,7 +63,11 @@ fn a_device_that_is_lost_is_forgotten_and_its_copy_counts_no_more() {
     let address = create(&ann);
     tell(&ann, &["replicate", "attic", &address]);
     wait_for_copy(&ann, "attic", &address);
-    wait_for(&ann, "green", 1);
+    let copy = wait_for(&ann, "green", 1)["copies"][0].clone();
+    let mine = ann.json(&["device", "list"])["mine"][0].clone();
+    assert_eq!(mine["peerId"], copy["peerId"]);
+    let shown = ann.ok(&["health", SPACE]);
+    assert!(shown.contains("  attic  "), "{shown}");
     hub.kill9();
     let said = ann.fails(&["device", "forget", "attic"]);
     assert!(said.contains("--yes"), "{said}");

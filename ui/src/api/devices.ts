@@ -3,8 +3,6 @@ import { ApiError, api, type Schemas } from "./client";
 import { useLive, type Live, type LiveEvent } from "./live";
 
 export type Machine = Schemas["DeviceJson"] & {
-  /** its device key, once its admin space tells */
-  peerId?: string;
   /** what it was told to keep */
   replicates: Schemas["DeviceReplicaJson"][];
 };
@@ -24,16 +22,10 @@ async function machines(signal: AbortSignal): Promise<Machine[]> {
   return all.sort((a, b) => a.name.localeCompare(b.name));
 }
 
-/** The device is a member of its admin space; its machine is known by its device key. */
 async function machine(device: Schemas["DeviceJson"], signal: AbortSignal): Promise<Machine> {
-  const { address } = device;
   try {
-    const [detail, members] = await Promise.all([
-      api.get("/api/devices/{device}", { path: { device: address }, signal }),
-      api.get("/api/spaces/{space}/members", { path: { space: address }, signal }),
-    ]);
-    const peerId = members.find((member) => member.publicKey === device.publicKey)?.devices.at(-1)?.peerId;
-    return { ...device, peerId, replicates: detail.replicates };
+    const { replicates } = await api.get("/api/devices/{device}", { path: { device: device.address }, signal });
+    return { ...device, replicates };
   } catch (error) {
     // One that was left in this moment, or has not told of itself yet.
     if (error instanceof ApiError && !error.isAway) return { ...device, replicates: [] };

@@ -1,5 +1,6 @@
 //! `cobox health`: how safe a space is, and what is wanted of its copies.
 
+use crate::api::devices::types::DeviceJson;
 use crate::api::time;
 use crate::api::types::*;
 use crate::cli::output::{Output, bytes, table};
@@ -38,7 +39,7 @@ pub fn health(client: &Client, command: Health, output: &Output) -> Result<Done,
         true => client.call(Method::PATCH, &path, &wish)?,
         false => client.get(&path)?,
     };
-    output.result(&health, |health| text(health, output));
+    show(client, &health, output);
     Ok(Done::Fully)
 }
 
@@ -51,7 +52,7 @@ fn lose(client: &Client, path: &str, key: &str, output: &Output) -> Result<Done,
     let why = match (found.next(), found.next()) {
         (Some(copy), None) => {
             let health: HealthJson = client.delete(&format!("{path}/{}", copy.peer_id))?;
-            output.result(&health, |health| text(health, output));
+            show(client, &health, output);
             return Ok(Done::Fully);
         }
         (None, _) => "no replicator of this space has a key that begins with",
@@ -68,7 +69,13 @@ fn span(text: &str) -> Result<u64, CliError> {
         .ok_or_else(|| CliError::Usage(wrong.into()))
 }
 
-fn text(health: &HealthJson, output: &Output) -> String {
+/// Devices of ours are shown by their names; who has none, and who is locked out of them, sees keys.
+fn show(client: &Client, health: &HealthJson, output: &Output) {
+    let devices: Vec<DeviceJson> = client.get("/devices").unwrap_or_default();
+    output.result(health, |health| text(health, &devices, output));
+}
+
+fn text(health: &HealthJson, devices: &[DeviceJson], output: &Output) -> String {
     let mut text = format!(
         "{}: {}\nwanted  {} complete, proven within the last {}\n",
         output.accent(&health.colour),
@@ -76,15 +83,19 @@ fn text(health: &HealthJson, output: &Output) -> String {
         crate::cli::output::count(health.threshold.into(), "copy", "copies"),
         duration(health.tolerance),
     );
-    text.push_str(&table(&health.copies.iter().map(row).collect::<Vec<_>>()));
+    let rows = health.copies.iter().map(|copy| row(copy, devices));
+    text.push_str(&table(&rows.collect::<Vec<_>>()));
     text
 }
 
-fn row(copy: &CopyJson) -> Vec<String> {
+fn row(copy: &CopyJson, devices: &[DeviceJson]) -> Vec<String> {
+    let is_it = |device: &&DeviceJson| device.peer_id.as_ref() == Some(&copy.peer_id);
+    let name = devices.iter().find(is_it).map(|device| &device.name);
     let seen = copy.last_sync_at.as_deref().and_then(time::parse_ms);
     let synced = seen.map(|at| format!("in sync {}", time::for_people(at)));
     vec![
         copy.peer_id.get(..16).unwrap_or(&copy.peer_id).to_owned(),
+        name.cloned().unwrap_or_default(),
         copy.words.clone(),
         if copy.online {
             "connected"

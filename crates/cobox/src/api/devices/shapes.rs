@@ -39,6 +39,9 @@ impl Look {
             name: self.device.space().name(),
             address: self.device.space().address().to_string(),
             public_key: identity.to_string(),
+            peer_id: itself
+                .and_then(|itself| itself.devices.last())
+                .map(|machine| machine.device.to_string()),
             online: itself.is_some_and(|itself| itself.online),
             last_seen_at: itself
                 .and_then(|itself| itself.last_seen)

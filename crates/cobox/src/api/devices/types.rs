@@ -14,6 +14,9 @@ pub struct DeviceJson {
     pub address: String,
     /// its identity, 64 hex digits
     pub public_key: String,
+    /// its device key, as in health and among peers, 64 hex digits; absent: it has not told of itself yet
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_id: Option<String>,
     /// connected now
     pub online: bool,
     /// RFC 3339; absent: never seen

@@ -1,1 +1,0 @@
-import{F as e,H as t,It as n,g as r,in as i,j as a,l as o,nt as s}from"./Button-BzlhOLOR.js";import{u as c}from"./index-DeoFu3T7.js";var l=[`datetime`,`title`],u=t({__name:`Ago`,props:{time:{}},setup(t){let u=t,d=c(),f=a(()=>new Date(u.time).toISOString());return(a,c)=>(s(),e(`time`,{datetime:f.value,title:n(r)(t.time)},i(n(o)(t.time,n(d))),9,l))}});export{u as t};
