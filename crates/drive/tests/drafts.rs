@@ -264,3 +264,52 @@ fn a_lock_that_is_renamed_over_its_file_again_and_again_makes_versions_of_the_fi
     assert_eq!(history("saved.new"), 0);
     assert!(history("saved") >= 1);
 }
+
+/// Between what a commit had told of a file's bytes and of the file itself, whoever closed it made it look new and empty, and
+/// whoever opened it then wrote that as its next version.
+#[test]
+fn a_file_that_is_closed_and_opened_while_it_is_committed_keeps_its_bytes() {
+    let space = Space::new();
+    let peer = Peer::new(&space, 1);
+    let overlay = over(&peer);
+    let done = AtomicBool::new(false);
+    let at = |writer: u64, file: u64| name(&format!("{writer}-{file}"));
+    std::thread::scope(|scope| {
+        let committing = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                overlay.sync().expect("durable");
+            }
+        });
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let overlay = &overlay;
+                scope.spawn(move || {
+                    for file in 0..FILES {
+                        let (stat, open) = overlay
+                            .create(ROOT, &at(writer, file), 0o644)
+                            .expect("created");
+                        open.write_at(0, &noise(100, file)).expect("written");
+                        drop(open);
+                        for _ in 0..2000 {
+                            let again = overlay.open_file(stat.id, false).expect("open");
+                            assert_eq!(again.size(), 100);
+                        }
+                    }
+                })
+            })
+            .collect();
+        let ended: Vec<_> = writers.into_iter().map(|one| one.join()).collect();
+        done.store(true, Ordering::Relaxed);
+        committing.join().unwrap();
+        ended.into_iter().for_each(|one| one.unwrap());
+    });
+    overlay.close().expect("durable");
+    for number in 0..WRITERS * FILES {
+        let at = format!("{}-{}", number / FILES, number % FILES);
+        assert_eq!(
+            read(&peer.drive, &path(&at)),
+            noise(100, number % FILES),
+            "{at}"
+        );
+    }
+}

@@ -234,17 +234,18 @@ impl Overlay {
         at: &[usize],
     ) -> Result<(), DriveError> {
         let mut outcome = Ok(());
-        for ((file, written), at) in files.iter().zip(written).zip(at) {
-            let (Some(mut written), Some(shared)) = (written, &file.shared) else {
-                continue;
-            };
-            if let Body::Writing(edit) = &mut *written.body {
+        for ((file, written), at) in files.into_iter().zip(written).zip(at) {
+            let shared = file.shared.clone();
+            // Locked until the file's state says the same as its bytes: whoever closed it in between would make it look new
+            // and empty, and whoever opened it then would write that.
+            let mut body = written.map(|written| written.body);
+            if let Some(Body::Writing(edit)) = body.as_deref_mut() {
                 outcome = outcome.and(edit.settled(&self.drive, dot, &records[*at]));
+            }
+            let mut state = self.state();
+            if let (Some(Body::Writing(edit)), Some(shared)) = (body.as_deref(), &shared) {
                 self.account(shared.note(edit));
             }
-        }
-        let mut state = self.state();
-        for (file, at) in files.into_iter().zip(at) {
             let same = |now: &&mut File| now.node == file.node && !now.orphan;
             match state.file_mut(file.id).filter(same) {
                 Some(now) => settled(now, &file, dot, records[*at].content.is_some()),

@@ -46,29 +46,36 @@ impl Overlay {
             self.check_writable()?;
             self.settle_bytes(id)?;
         }
-        {
-            let state = self.state();
-            let file = state.file(id).ok_or_else(|| gone(id))?;
-            match file.kind {
-                Kind::Folder => return Err(DriveError::IsAFolder(self.words(&state, id))),
-                Kind::Symlink => return Err(DriveError::NotAFile(self.words(&state, id))),
-                Kind::File if write && file.copy.is_some() => {
-                    return Err(DriveError::ConflictCopy(self.words(&state, id)));
+        loop {
+            let before = {
+                let state = self.state();
+                let file = state.file(id).ok_or_else(|| gone(id))?;
+                match file.kind {
+                    Kind::Folder => return Err(DriveError::IsAFolder(self.words(&state, id))),
+                    Kind::Symlink => return Err(DriveError::NotAFile(self.words(&state, id))),
+                    Kind::File if write && file.copy.is_some() => {
+                        return Err(DriveError::ConflictCopy(self.words(&state, id)));
+                    }
+                    Kind::File => {}
                 }
-                Kind::File => {}
+                if let Some(shared) = &file.shared {
+                    return Ok(self.handle(shared.clone(), write));
+                }
+                file.told
+            };
+            // Reading where its bytes are may take long: not while others wait.
+            let body = self.load(id)?;
+            let mut state = self.state();
+            let file = state.file_mut(id).ok_or_else(|| gone(id))?;
+            // Somebody else may have written it and closed it by now.
+            if file.shared.is_none() && file.told != before {
+                continue;
             }
-            if let Some(shared) = &file.shared {
-                return Ok(self.handle(shared.clone(), write));
-            }
+            let fresh = || Arc::new(Shared::new(id, body));
+            let shared = file.shared.get_or_insert_with(fresh).clone();
+            shared.nameless.store(file.orphan, Ordering::Release);
+            return Ok(self.handle(shared, write));
         }
-        // Reading where its bytes are may take long: not while others wait.
-        let body = self.load(id)?;
-        let mut state = self.state();
-        let file = state.file_mut(id).ok_or_else(|| gone(id))?;
-        let fresh = || Arc::new(Shared::new(id, body));
-        let shared = file.shared.get_or_insert_with(fresh).clone();
-        shared.nameless.store(file.orphan, Ordering::Release);
-        Ok(self.handle(shared, write))
     }
 
     pub(super) fn handle(self: &Arc<Self>, shared: Arc<Shared>, write: bool) -> Arc<OpenFile> {
